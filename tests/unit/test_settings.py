@@ -1,0 +1,463 @@
+"""The config: every mistake ends in one sentence with its key, and what is checked is complete."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from stillroom.config import modules_of_ranker, resolve_query_sets, resolve_ranker, systems, systems_of
+from stillroom.config_check import ConfigError, check_config
+from stillroom.config_rankers import constant_of
+from stillroom.config_schema import read_schema
+from stillroom.registry import names
+from stillroom.settings import ranker_settings, settings_to_dict
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+
+CONFIG = """
+experiment: small
+seeds: [1, 2]
+corpora:
+  wiki: {dataset: wiki}
+test_sets:
+  dev: {corpus: wiki, dataset: wiki/dev}
+  graded: {corpus: wiki, dataset: wiki/graded, min_relevance: 2}
+training_sets:
+  triples:
+    corpus: wiki
+    dataset: wiki/train
+    negatives: {from: okapi, depth: 100, per_query: 4}
+    validation: {dataset: wiki/validation, candidates: okapi, queries: 60}
+bm25:
+  okapi: {k1: 0.9, b: 0.4}
+reranking: {candidates: okapi, depth: 50}
+encoders:
+  tiny: {weights: a/folder, query_tokens: 24}
+training:
+  short: {steps: 100, learning_rate: 5.0e-5, validate_every: 50, patience: 2}
+rankers:
+  plain: {architecture: bert_dot, encoder: tiny}
+  cross: {architecture: bert_cat, encoder: tiny, loss: ranknet, training: short}
+  tokens: {architecture: colbert, encoder: tiny, loss: margin_mse, teacher: cross, training: short}
+  student: {architecture: bert_dot, encoder: tiny, loss: margin_mse, teacher: cross, training: short}
+  tas_b:
+    {architecture: bert_dot, encoder: tiny, loss: margin_mse, teacher: cross, training: short,
+     sampler: tas_balanced, clustering: topics, in_batch: {loss: margin_mse, teacher: tokens}}
+teachers:
+  cross: {average: [cross]}
+clusterings:
+  topics: {ranker: student, clusters: 4}
+indexes:
+  exact: {}
+measures: [RR@10, nDCG@10]
+tables:
+  main:
+    title: Main
+    test_sets: [dev]
+    measures: [RR@10]
+    rows:
+      - {label: BM25, bm25: okapi}
+      - {label: Cross, ranker: cross, way: rerank}
+      - {label: TAS-B, ranker: tas_b, way: exact}
+    expectations:
+      - {better: {ranker: student, way: exact}, than: {bm25: okapi}, measure: RR@10}
+length_tables:
+  lengths:
+    title: Lengths
+    test_set: dev
+    measure: RR@10
+    passage_words: [50, 100]
+    rows: [{label: BM25, bm25: okapi}]
+"""
+
+OTHER_SET = {"corpus": "wiki", "dataset": "wiki/other"}
+
+# (key path, its new value or None to take the key out, how the error begins). One that starts with `:` or
+# `.` follows the path.
+SCHEMA_ERRORS = [
+    ("experiment", None, ": missing; the block needs experiment, corpora, test_sets."),
+    ("experiment", "MS-MARCO", ": found 'MS-MARCO', expected a name (two or more lower-case letters,"),
+    ("seeds", [], ": found [], expected at least 1 entry."),
+    ("seeds", [1, 1], ": found [1, 1], expected every entry only once."),
+    ("seeds", [-1], ".0: found -1, expected at least 0."),
+    ("seeds", [1.0], ".0: found 1.0, expected an integer; write 1."),
+    ("tables", "", ": found '', expected a block of keys."),
+    ("rankers.TasB", {}, ": a name has two or more lower-case letters, digits or _,"),
+    ("rankers.7", {}, ": a name has two or more lower-case letters, digits or _,"),
+    ("rankers.tas_b.losss", "x", ": unknown key, perhaps loss is meant; the legal keys are archi"),
+    (
+        "training.short.zzz",
+        1,
+        ": unknown key; the legal keys are batch_size, gradient_clipping, learning_rate, ",
+    ),
+    ("training.short.steps", None, ": missing; the block needs steps."),
+    ("training.short.steps", 0, ": found 0, expected at least 1."),
+    ("training.short.steps", True, ": found true, expected an integer."),
+    ("training.short.steps", "1e3", ": found '1e3', expected an integer; YAML reads it as text, write 1000."),
+    ("training.short.learning_rate", 0, ": found 0, expected more than 0."),
+    ("training.short.learning_rate", float("nan"), ": found nan, expected a number."),
+    (
+        "training.short.learning_rate",
+        "7e-6",
+        ": found '7e-6', expected a number; YAML reads it as text, write 7.0e-6.",
+    ),
+    (
+        "training.short.gradient_clipping",
+        "1.5e5",
+        ": found '1.5e5', expected a number or null; YAML reads it as text, write 1.5e+5.",
+    ),
+    ("bm25.okapi.k1", "0.9", ": found '0.9', expected a number; YAML reads it as text, write 0.9 with"),
+    ("bm25.okapi.b", 1.5, ": found 1.5, expected at most 1."),
+    ("encoders.tiny.revision", 12, ": found 12, expected text or null; write '12' in quotes."),
+    ("training.short.schedule", "cosin", ": 'cosin' is not one of constant, linear, cosine."),
+    (
+        "tables.main.rows.1.way",
+        None,
+        "tables.main.rows.1: found label, ranker; expected either bm25, or ranker and way.",
+    ),
+    (
+        "tables.main.rows.0.way",
+        "exact",
+        "tables.main.rows.0: found label, bm25, way; expected either bm25, or ranker and way.",
+    ),
+    ("tables.main.rows.2.index", "x", ": unknown key; the legal keys are bm25, label, ranker, way."),
+    ("tables.main.expectations.0.than.label", "x", ": unknown key; the legal keys are bm25, ranker, way."),
+]
+
+NAME_ERRORS = [
+    ("test_sets.dev.corpus", "web", ": 'web' is not one of wiki."),
+    ("training_sets.triples.corpus", "web", ": 'web' is not one of wiki."),
+    ("training_sets.triples.negatives.from", "lm", ": 'lm' is not one of okapi."),
+    ("training_sets.triples.validation.candidates", "lm", ": 'lm' is not one of okapi."),
+    ("reranking.candidates", "lm", ": 'lm' is not one of okapi."),
+    ("rankers.tas_b.architecture", "bert", ": 'bert' is not one of bert_"),
+    ("rankers.tas_b.loss", "margin_msee", ": 'margin_msee' is not one of "),
+    ("rankers.tas_b.loss", "_in_batch", ": '_in_batch' is not one of "),
+    ("rankers.tas_b.sampler", "all", ": 'all' is not one of random, "),
+    ("rankers.tas_b.in_batch.loss", "mse", ": 'mse' is not one of "),
+    ("rankers.tas_b.in_batch.teacher", "t5", ": 't5' is not one of plain, cross, tokens, student, tas_b."),
+    ("rankers.tas_b.encoder", "big", ": 'big' is not one of tiny."),
+    ("rankers.tas_b.training", "long", ": 'long' is not one of short."),
+    ("rankers.tas_b.training_set", "more", ": 'more' is not one of triples."),
+    ("rankers.tas_b.teacher", "t5", ": 't5' is not one of cross."),
+    ("rankers.tas_b.clustering", "none", ": 'none' is not one of topics."),
+    ("teachers.cross.average", ["t5"], ".0: 't5' is not one of plain, cross, tokens, student, tas_b."),
+    ("clusterings.topics.ranker", "t5", ": 't5' is not one of plain, cross, tokens, student, tas_b."),
+    ("tables.main.test_sets", ["dev", "test"], ".1: 'test' is not one of dev, graded."),
+    ("tables.main.measures", ["R@10"], ".0: 'R@10' is not one of RR@10, nDCG@10."),
+    ("tables.main.rows.0.bm25", "lm", ": 'lm' is not one of okapi."),
+    ("tables.main.rows.1.ranker", "t5", ": 't5' is not one of plain, cross, tokens, student, tas_b."),
+    ("tables.main.rows.2.way", "hnsw", ": 'hnsw' is not one of exact, rerank."),
+    ("tables.main.expectations.0.than.bm25", "lm", ": 'lm' is not one of okapi."),
+    ("tables.main.expectations.0.measure", "P@1", ": 'P@1' is not one of RR@10, nDCG@10."),
+    ("tables.main.expectations.0.test_sets", ["x"], ".0: 'x' is not one of dev, graded."),
+    ("length_tables.lengths.test_set", "test", ": 'test' is not one of dev, graded."),
+    ("length_tables.lengths.measure", "R@1", ": 'R@1' is not one of RR@10, nDCG@10."),
+    ("length_tables.lengths.rows.0.bm25", "lm", ": 'lm' is not one of okapi."),
+    ("indexes", None, "tables.main.rows.2.way: 'exact' is not one of rerank."),
+    ("teachers", None, "rankers.tokens.teacher: 'cross' is not there: nothing is defined under teachers."),
+]
+
+SENSE_ERRORS = [
+    ("measures", ["RR@10", "nDCGG@10"], ".1: 'nDCGG@10' is no measure of ir_measures, such as"),
+    ("measures", ["RR@10", "P"], ".1: 'P' is no measure of ir_measures, such as RR@10 or nDCG@10."),
+    ("measures", ["RR@10", "MRR@5"], ".1: found 'MRR@5', ir_measures writes RR@5."),
+    ("indexes.rerank", {}, ": re-ranking has this name, so no index can; choose another."),
+    ("training.short.validate_every", None, "training.short.patience: needs validate_every"),
+    ("training_sets.triples.validation", None, ": missing, but ranker cross validates every 50 steps."),
+    (
+        "training_sets.other",
+        OTHER_SET,
+        "clusterings.topics.training_set: missing; expected one of triples, other.",
+    ),
+    (
+        "training_sets",
+        None,
+        "clusterings.topics.training_set: missing; nothing is defined under training_sets.",
+    ),
+    ("rankers.cross.training", None, ": missing, but the loss ranknet needs it; expected one of short."),
+    ("rankers.student.teacher", None, ": missing, but the loss margin_mse needs it; expected one of cross."),
+    (
+        "rankers.cross.sampler",
+        "tas_balanced",
+        "rankers.cross.teacher: missing, but the sampler tas_balanced needs it; expected one of cross.",
+    ),
+    (
+        "rankers.student.sampler",
+        "tas",
+        "rankers.student.clustering: missing, but the sampler tas needs it; expected one of topics.",
+    ),
+    ("rankers.cross.teacher", "cross", ": has no effect with loss ranknet and sampler random;"),
+    ("rankers.student.clustering", "topics", ": has no effect with sampler random; take the key out."),
+    ("rankers.plain.training", "short", ": has no effect without a loss; add one or take the key out."),
+    ("rankers.plain.in_batch", {"loss": "ranknet", "teacher": "tokens"}, ": has no effect witho"),
+    ("rankers.tas_b.in_batch.teacher", "cross", ": cross is a bert_cat, which cannot"),
+    ("rankers.tas_b.architecture", "bert_cat", "rankers.tas_b.in_batch: tas_b is a bert_cat, which cannot"),
+    (
+        "clusterings.topics.ranker",
+        "tas_b",
+        "rankers.tas_b: is its own ancestor, tas_b → tas_b.",
+    ),
+    ("reranking.depth", 2000, ": found 2000, but bm25.okapi.depth is 1000."),
+    ("reranking", None, ".candidates: missing, but tables.main.rows.1 re-ranks; expected one of okapi."),
+    ("tables.main.rows.1.way", "exact", ": cross is a bert_cat, which cannot retrieve by 'exact'"),
+    (
+        "length_tables.lengths.rows",
+        [{"label": "x", "ranker": "tokens", "way": "exact"}],
+        ".0.way: tokens is a colbert, which cannot retrieve by 'exact', only rerank.",
+    ),
+    (
+        "tables.main.expectations.0.better",
+        {"ranker": "cross", "way": "exact"},
+        ".way: cross is a bert_cat, which cannot retrieve by 'exact', only rerank.",
+    ),
+    ("length_tables.lengths.passage_words", [50, 50], ": found [50, 50], expected ascending numbers."),
+]
+
+
+def changed_config(path: str = "", value=None) -> dict:
+    """The small config with one key changed, added or, for None, taken out."""
+    config = yaml.safe_load(CONFIG)
+    if path:
+        *blocks, key = [int(part) if part.isdigit() else part for part in path.split(".")]
+        block = config
+        for part in blocks:
+            block = block[part]
+        if value is None:
+            del block[key]
+        else:
+            block[key] = value
+    return config
+
+
+def checked(path: str = "", value=None) -> dict:
+    return check_config(changed_config(path, value), SCHEMA)
+
+
+def error_of(path: str, value) -> str:
+    with pytest.raises(ConfigError) as error:
+        checked(path, value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("path", "value", "message"), SCHEMA_ERRORS + NAME_ERRORS + SENSE_ERRORS)
+def test_a_mistake_is_one_sentence_that_starts_with_its_key(path, value, message):
+    found = error_of(path, value)
+    assert found.startswith(path + message if message.startswith((":", ".")) else message)
+    assert found.endswith(".")
+    assert "\n" not in found
+
+
+def test_a_misspelt_loss_is_answered_with_the_files_of_the_folder():
+    message = error_of("rankers.tas_b.loss", "margin_msee")
+    assert message == f"rankers.tas_b.loss: 'margin_msee' is not one of {', '.join(names('losses'))}."
+
+
+def test_a_longer_cycle_of_teachers_is_shown_whole():
+    config = changed_config("rankers.cross.loss", "margin_mse")
+    config["rankers"]["cross"]["teacher"] = "student"
+    config["teachers"]["student"] = {"average": ["student"]}
+    with pytest.raises(
+        ConfigError, match=r"is its own ancestor, (cross → student → cross|student → cross → student)"
+    ):
+        check_config(config, SCHEMA)
+
+
+def test_clusters_are_of_the_queries_that_the_ranker_trains_on():
+    config = changed_config("training_sets.other", OTHER_SET)
+    config["clusterings"]["topics"]["training_set"] = "other"
+    for ranker in ("cross", "tokens", "student", "tas_b"):
+        config["rankers"][ranker]["training_set"] = "triples"
+    with pytest.raises(ConfigError, match=r"rankers\.tas_b\.clustering: clusters the queries of other, but"):
+        check_config(config, SCHEMA)
+
+
+def test_an_unknown_key_is_reported_before_the_missing_key_that_it_misspells():
+    config = changed_config("corpora.wiki", {"datset": "wiki"})
+    with pytest.raises(ConfigError, match=r"^corpora\.wiki\.datset: unknown key, perhaps dataset is meant"):
+        check_config(config, SCHEMA)
+
+
+def test_a_variant_without_its_constants_is_reported(tmp_path, monkeypatch):
+    (tmp_path / "losses").mkdir()
+    (tmp_path / "losses" / "mse.py").write_text("NEEDS_TEACHERS = True\n")
+    monkeypatch.setattr("stillroom.config_rankers.PACKAGE", tmp_path)
+    with pytest.raises(ValueError, match=r"losses/mse\.py: expected a line `NEEDS_TEACHER = True` or"):
+        constant_of("losses", "mse", "NEEDS_TEACHER")
+
+
+def test_defaults_are_filled_in_at_every_level():
+    config = checked()
+    assert config["corpora"]["wiki"]["text"] == "repaired"
+    assert config["test_sets"]["dev"]["without"] == []
+    assert config["training_sets"]["triples"]["validation"]["depth"] == 100
+    assert config["encoders"]["tiny"] == {
+        "weights": "a/folder",
+        "revision": None,
+        "layers": None,
+        "query_tokens": 24,
+        "passage_tokens": 200,
+    }
+    assert config["rankers"]["tas_b"]["in_batch"]["weight"] == 0.75
+    assert config["rankers"]["plain"]["loss"] is None
+    assert config["indexes"]["exact"]["factory"] == "Flat"
+    assert config["tables"]["main"]["expectations"][0]["test_sets"] is None
+
+
+def test_the_only_training_set_is_filled_in_where_one_is_needed():
+    config = checked()
+    assert config["rankers"]["cross"]["training_set"] == "triples"
+    assert config["clusterings"]["topics"]["training_set"] == "triples"
+    assert config["rankers"]["plain"]["training_set"] is None
+
+
+def test_the_given_config_is_not_changed_and_a_checked_one_passes_again():
+    given = changed_config()
+    config = check_config(given, SCHEMA)
+    assert given == changed_config()
+    assert check_config(config, SCHEMA) == config
+
+
+def test_a_config_with_only_bm25_is_complete():
+    config = {
+        key: changed_config()[key] for key in ("experiment", "corpora", "test_sets", "bm25", "measures")
+    }
+    checked_config = check_config(config, SCHEMA)
+    assert checked_config["seeds"] == [1]
+    assert checked_config["rankers"] == checked_config["tables"] == {}
+    assert checked_config["reranking"] == {"candidates": None, "depth": 1000}
+
+
+def test_the_shipped_config_passes():
+    config = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()), SCHEMA)
+    for name in config["rankers"]:
+        ranker_settings(resolve_ranker(config, name))
+
+
+def test_a_change_in_a_referenced_block_changes_the_resolved_ranker():
+    before = resolve_ranker(checked(), "student")
+    assert resolve_ranker(checked("encoders.tiny.layers", 3), "student") != before
+    assert resolve_ranker(checked("training.short.steps", 99), "student") != before
+    assert resolve_ranker(checked("rankers.student.pooling", "mean"), "student") != before
+
+
+def test_a_change_in_another_ranker_or_in_how_numbers_are_written_does_not_change_the_resolved_ranker():
+    before = str(resolve_ranker(checked(), "tas_b"))
+    assert str(resolve_ranker(checked("rankers.student.pooling", "mean"), "tas_b")) == before
+    assert str(resolve_ranker(checked("clusterings.topics.clusters", 9), "tas_b")) == before
+    assert str(resolve_ranker(checked("training.short.weight_decay", 0), "tas_b")) == before
+    config = checked()
+    config["rankers"]["tas_b"] = dict(reversed(config["rankers"]["tas_b"].items()))
+    assert str(resolve_ranker(config, "tas_b")) == before
+
+
+def test_settings_survive_the_way_to_a_dict_and_back():
+    config = checked()
+    for name in config["rankers"]:
+        settings = ranker_settings(resolve_ranker(config, name))
+        assert settings_to_dict(settings) == resolve_ranker(config, name)
+        assert ranker_settings(settings_to_dict(settings)) == settings
+    assert ranker_settings(resolve_ranker(config, "tas_b")).training.weight_decay == 0.0
+    assert ranker_settings(resolve_ranker(config, "plain")).training is None
+
+
+def test_the_modules_of_a_ranker_are_its_variants_and_its_in_batch_teachers_architecture():
+    assert modules_of_ranker(checked(), "plain") == ["architectures.bert_dot"]
+    assert modules_of_ranker(checked(), "tas_b") == [
+        "architectures.bert_dot",
+        "architectures.colbert",
+        "losses.margin_mse",
+        "samplers.tas_balanced",
+    ]
+
+
+def test_query_sets_are_those_of_tests_training_and_validation():
+    query_sets = resolve_query_sets(checked("test_sets.dev.without", ["wiki/train"]))
+    assert list(query_sets) == [
+        "test_sets/dev",
+        "test_sets/graded",
+        "training_sets/triples",
+        "training_sets/triples/validation",
+    ]
+    assert query_sets["test_sets/dev"] == {
+        "corpus": "wiki",
+        "dataset": "wiki/dev",
+        "queries": None,
+        "without": ["wiki/train"],
+    }
+    assert query_sets["training_sets/triples/validation"]["queries"] == 60
+    assert query_sets["training_sets/triples/validation"]["corpus"] == "wiki"
+
+
+def test_another_relevance_limit_or_depth_fetches_no_query_set_anew():
+    before = resolve_query_sets(checked())
+    assert resolve_query_sets(checked("test_sets.dev.min_relevance", 3)) == before
+    assert resolve_query_sets(checked("training_sets.triples.validation.depth", 9)) == before
+
+
+def test_systems_are_those_of_all_tables_with_every_seed_once():
+    assert systems(checked()) == [
+        "okapi",
+        "cross/seed-1/rerank",
+        "cross/seed-2/rerank",
+        "tas_b/seed-1/exact",
+        "tas_b/seed-2/exact",
+        "student/seed-1/exact",
+        "student/seed-2/exact",
+    ]
+    assert systems_of({"label": "x", "ranker": "cross", "way": "rerank"}, [7]) == ["cross/seed-7/rerank"]
+
+
+def test_the_schema_is_a_json_schema():
+    Draft202012Validator.check_schema(yaml.safe_load(SCHEMA.read_text()))
+
+
+def test_every_key_of_the_schema_has_a_type_and_a_description_and_is_required_or_has_a_default():
+    for path, schema in keys_of(read_schema(SCHEMA), ""):
+        assert schema.get("type"), path
+        assert schema.get("description"), path
+        assert ("default" in schema) != schema["is_required"], path
+
+
+def keys_of(schema: dict, path: str):
+    """(path, schema) of every key; of a row's keys one set or another is required, which `oneOf` says."""
+    required = schema.get("required", [])
+    for key, part in schema.get("properties", {}).items():
+        is_required = key in required or "oneOf" in schema
+        yield f"{path}.{key}", {**part, "is_required": is_required}
+        yield from keys_of(part, f"{path}.{key}")
+    for inner in ("additionalProperties", "items"):
+        if isinstance(schema.get(inner), dict):
+            yield from keys_of(schema[inner], f"{path}.{inner}")
+
+
+def test_every_block_of_the_schema_is_closed():
+    def blocks(schema):
+        if isinstance(schema, dict):
+            if schema.get("type") in ("object", ["object", "null"]):
+                yield schema
+            for part in schema.values():
+                yield from blocks(part)
+
+    for block in blocks(read_schema(SCHEMA)):
+        closed = block.get("additionalProperties", block.get("unevaluatedProperties"))
+        assert closed is False or (isinstance(closed, dict) and "propertyNames" in block), block
+
+
+def test_the_check_loads_no_heavy_library():
+    code = (
+        "import sys, stillroom.config_check, stillroom.code, stillroom.settings; "
+        "print({'torch', 'numpy', 'transformers', 'ir_datasets', 'snakemake'} & sys.modules.keys())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "workflow/scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "set()"

@@ -1,0 +1,95 @@
+"""
+BM25 by Pyserini: first-stage runs and candidates.
+
+Needs: corpora/<corpus>/passages.parquet, queries.parquet.
+Makes, under results/<experiment>/:
+
+    corpora/<corpus>/bm25_index/                              a Lucene index
+    runs/<test_set>/<bm25>.trec                               the systems under `bm25` in the config
+    training_sets/<training_set>/candidates.trec              where negatives are drawn from
+    training_sets/<training_set>/validation/candidates.trec   what early stopping re-ranks
+"""
+
+
+def corpus_index(wildcards):
+    """The BM25 index that a set of queries searches."""
+    return f"{RESULTS}/corpora/{corpus_of(wildcards)}/bm25_index"
+
+
+def test_set_search(wildcards):
+    """How the queries of a test set are searched."""
+    own = CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"]
+    return stable({**CONFIG["bm25"][wildcards.bm25], "drop_own_passage": own})
+
+
+def candidate_search(wildcards):
+    """How candidates for negatives or for validation are searched: a BM25 of the config to a depth of its own."""
+    training_set = CONFIG["training_sets"][wildcards.training_set]
+    if wildcards.part:
+        bm25, depth = training_set["validation"]["candidates"], training_set["validation"]["depth"]
+    else:
+        bm25, depth = training_set["negatives"]["from"], training_set["negatives"]["depth"]
+    return stable({**CONFIG["bm25"][bm25], "depth": depth, "drop_own_passage": False})
+
+
+rule index_bm25:
+    """Index a corpus with Lucene."""
+    input:
+        passages=rules.fetch_collection.output.passages,
+    output:
+        index=directory(f"{RESULTS}/corpora/{{corpus}}/bm25_index"),
+    log:
+        f"{RESULTS}/logs/corpora/{{corpus}}/bm25_index.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/corpora/{{corpus}}/bm25_index.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        code=code_of("index_bm25"),
+    script:
+        "../scripts/index_bm25.py"
+
+
+rule search_bm25:
+    """Run a test set's queries."""
+    input:
+        index=corpus_index,
+        queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+    output:
+        run=f"{RESULTS}/runs/{{test_set}}/{{bm25}}.trec",
+    log:
+        f"{RESULTS}/logs/runs/{{test_set}}/{{bm25}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/runs/{{test_set}}/{{bm25}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    params:
+        settings=test_set_search,
+        code=code_of("search_bm25"),
+    script:
+        "../scripts/search_bm25.py"
+
+
+rule search_candidates:
+    """Find candidates for the queries of a training set, or of its validation set."""
+    input:
+        index=corpus_index,
+        queries=f"{RESULTS}/training_sets/{{training_set}}{{part}}/queries.parquet",
+    output:
+        run=f"{RESULTS}/training_sets/{{training_set}}{{part}}/candidates.trec",
+    log:
+        f"{RESULTS}/logs/training_sets/{{training_set}}{{part}}/candidates.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/training_sets/{{training_set}}{{part}}/candidates.tsv"
+    wildcard_constraints:
+        part="|/validation",
+    conda:
+        ENVIRONMENT
+    threads: 4
+    params:
+        settings=candidate_search,
+        code=code_of("search_candidates"),
+    script:
+        "../scripts/search_candidates.py"

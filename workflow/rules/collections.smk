@@ -1,0 +1,126 @@
+"""
+Passages, queries and judgements of any ir_datasets id; token ids.
+
+Makes, under results/<experiment>/:
+
+    corpora/<corpus>/passages.parquet           passage_id, text; the row number is used everywhere below
+    corpora/<corpus>/tokens/<encoder>/          untruncated token ids, memory-mapped
+    test_sets/<test_set>/                       queries.parquet, qrels.txt, overlap.json
+    training_sets/<training_set>/               queries.parquet, qrels.txt
+    training_sets/<training_set>/validation/    queries.parquet, qrels.txt
+"""
+
+
+def query_set_settings(wildcards):
+    """Which queries of which dataset."""
+    settings = QUERY_SETS[wildcards.query_set]
+    corpus_dataset = CONFIG["corpora"][settings["corpus"]]["dataset"]
+    return {**settings, "corpus_dataset": corpus_dataset}
+
+
+def corpus_settings(wildcards):
+    """The dataset of a corpus and how its text is read."""
+    return stable(CONFIG["corpora"][wildcards.corpus])
+
+
+def corpus_versions(wildcards):
+    """The library versions that a corpus is made from."""
+    return versions_of(CONFIG["corpora"][wildcards.corpus]["dataset"])
+
+
+def query_set_versions(wildcards):
+    """The library versions that a set of queries is made from."""
+    return versions_of(QUERY_SETS[wildcards.query_set]["dataset"])
+
+
+def encoder_settings(wildcards):
+    """The settings of an encoder that its token ids depend on."""
+    encoder = CONFIG["encoders"][wildcards.encoder]
+    return {"weights": encoder["weights"], "revision": encoder["revision"]}
+
+
+rule fetch_collection:
+    """Write the passages of a corpus and verify their number by reading."""
+    output:
+        passages=f"{RESULTS}/corpora/{{corpus}}/passages.parquet",
+    log:
+        f"{RESULTS}/logs/corpora/{{corpus}}/passages.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/corpora/{{corpus}}/passages.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        settings=corpus_settings,
+        versions=corpus_versions,
+        code=code_of("fetch_collection"),
+    script:
+        "../scripts/fetch_collection.py"
+
+
+rule tokenize_passages:
+    """Tokenise a corpus once per encoder."""
+    input:
+        passages=rules.fetch_collection.output.passages,
+    output:
+        ids=f"{RESULTS}/corpora/{{corpus}}/tokens/{{encoder}}/ids.bin",
+        offsets=f"{RESULTS}/corpora/{{corpus}}/tokens/{{encoder}}/offsets.npy",
+        facts=f"{RESULTS}/corpora/{{corpus}}/tokens/{{encoder}}/tokens.json",
+    log:
+        f"{RESULTS}/logs/corpora/{{corpus}}/tokens/{{encoder}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/corpora/{{corpus}}/tokens/{{encoder}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        settings=encoder_settings,
+        code=code_of("tokenize_passages"),
+    script:
+        "../scripts/tokenize_passages.py"
+
+
+rule fetch_queries:
+    """Write the queries and judgements of a test set, a training set or a validation set."""
+    input:
+        passages=corpus_passages,
+    output:
+        queries=f"{RESULTS}/{{query_set}}/queries.parquet",
+        qrels=f"{RESULTS}/{{query_set}}/qrels.txt",
+    log:
+        f"{RESULTS}/logs/{{query_set}}/queries.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{query_set}}/queries.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        settings=query_set_settings,
+        versions=query_set_versions,
+        code=code_of("fetch_queries"),
+    script:
+        "../scripts/fetch_queries.py"
+
+
+def learning_queries(wildcards):
+    """All queries that any ranker is trained or stopped on."""
+    return [
+        f"{RESULTS}/{folder}/queries.parquet"
+        for folder in QUERY_SETS
+        if not folder.startswith("test_sets/")
+    ]
+
+
+rule check_overlap:
+    """Stop when a test query is a training or validation query; count equal texts."""
+    input:
+        test_queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+        learning_queries=learning_queries,
+    output:
+        overlap=f"{RESULTS}/test_sets/{{test_set}}/overlap.json",
+    log:
+        f"{RESULTS}/logs/test_sets/{{test_set}}/overlap.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code_of("check_overlap"),
+    script:
+        "../scripts/check_overlap.py"

@@ -1,0 +1,38 @@
+"""
+Measures, by query and on average.
+
+Needs: a run, the queries and judgements of its test set.
+Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>.
+"""
+
+SYSTEM = f"({any_of(CONFIG['bm25'])})|({any_of(CONFIG['rankers'])})/seed-\\d+/({any_of([*CONFIG['indexes'], 'rerank'])})"
+
+
+def measure_settings(wildcards):
+    """What is measured on a test set."""
+    return {
+        "measures": CONFIG["measures"],
+        "min_relevance": CONFIG["test_sets"][wildcards.test_set]["min_relevance"],
+    }
+
+
+rule measure:
+    """Measure one run."""
+    input:
+        run=f"{RESULTS}/runs/{{test_set}}/{{system}}.trec",
+        qrels=f"{RESULTS}/test_sets/{{test_set}}/qrels.txt",
+        queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+        overlap=ancient(f"{RESULTS}/test_sets/{{test_set}}/overlap.json"),  # test queries must be unseen
+    output:
+        metrics=f"{RESULTS}/metrics/{{test_set}}/{{system}}.json",
+    log:
+        f"{RESULTS}/logs/metrics/{{test_set}}/{{system}}.log",
+    wildcard_constraints:
+        system=SYSTEM,
+    conda:
+        ENVIRONMENT
+    params:
+        settings=measure_settings,
+        code=code_of("measure"),
+    script:
+        "../scripts/measure.py"

@@ -1,0 +1,158 @@
+"""
+Retrieval and re-ranking with trained rankers.
+
+Needs: model folders, token stores, queries, BM25 runs.
+Makes, under results/<experiment>/:
+
+    embeddings/<query_set>/<ranker>/seed-<n>/queries.npy      vectors, in the order of queries.parquet
+    embeddings/<corpus>/<ranker>/seed-<n>/passages.npy        vectors, in the order of passages.parquet
+    indexes/<corpus>/<ranker>/seed-<n>/<index>/               `index` and `docid`, as Pyserini reads them
+    runs/<test_set>/<ranker>/seed-<n>/<index>.trec            retrieved
+    runs/<test_set>/<ranker>/seed-<n>/rerank.trec             the BM25 candidates in a new order
+"""
+
+
+def index_settings(wildcards):
+    """The faiss factory string of an index."""
+    return stable(CONFIG["indexes"][wildcards.index])
+
+
+def searched_index(wildcards):
+    """The index of a test set's passages."""
+    place = f"{corpus_of(wildcards)}/{wildcards.ranker}/seed-{wildcards.seed}/{wildcards.index}"
+    return {
+        "index": f"{RESULTS}/indexes/{place}/index",
+        "passage_ids": f"{RESULTS}/indexes/{place}/docid",
+    }
+
+
+def retrieval_settings(wildcards):
+    """How deep a test set is searched."""
+    return {
+        "depth": CONFIG["retrieval"]["depth"],
+        "drop_own_passage": CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"],
+    }
+
+
+def reranking_settings(wildcards):
+    """How many candidates of each query are re-ranked."""
+    return {"depth": CONFIG["reranking"]["depth"]}
+
+
+def candidates_run(wildcards):
+    """The run whose first passages are re-ranked."""
+    return f"{RESULTS}/runs/{wildcards.test_set}/{CONFIG['reranking']['candidates']}.trec"
+
+
+rule encode_passages:
+    """Represent every passage of a corpus as a vector; resumes after an interruption."""
+    input:
+        model=f"{RANKER}/model.safetensors",
+        tokens=encoder_tokens,
+    output:
+        vectors=f"{RESULTS}/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.npy",
+    log:
+        f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        code=code_of("encode_passages", ranker_parts),
+    script:
+        "../scripts/encode_passages.py"
+
+
+rule encode_queries:
+    """Represent the queries of a test set or a training set as vectors."""
+    input:
+        model=f"{RANKER}/model.safetensors",
+        queries=f"{RESULTS}/{{query_set}}/queries.parquet",
+    output:
+        vectors=f"{RESULTS}/embeddings/{{query_set}}/{{ranker}}/seed-{{seed}}/queries.npy",
+    log:
+        f"{RESULTS}/logs/embeddings/{{query_set}}/{{ranker}}/seed-{{seed}}/queries.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embeddings/{{query_set}}/{{ranker}}/seed-{{seed}}/queries.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        code=code_of("encode_queries", ranker_parts),
+    script:
+        "../scripts/encode_queries.py"
+
+
+rule build_index:
+    """Index the passages' vectors with faiss: exact (Flat) or approximate."""
+    input:
+        vectors=rules.encode_passages.output.vectors,
+        passages=f"{RESULTS}/corpora/{{corpus}}/passages.parquet",
+    output:
+        index=f"{RESULTS}/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}/index",
+        passage_ids=f"{RESULTS}/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}/docid",
+    log:
+        f"{RESULTS}/logs/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        settings=index_settings,
+        code=code_of("build_index"),
+    script:
+        "../scripts/build_index.py"
+
+
+rule retrieve:
+    """Search an index with the queries' vectors."""
+    input:
+        unpack(searched_index),
+        vectors=f"{RESULTS}/embeddings/test_sets/{{test_set}}/{{ranker}}/seed-{{seed}}/queries.npy",
+        queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+    output:
+        run=f"{RESULTS}/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.trec",
+    log:
+        f"{RESULTS}/logs/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        settings=retrieval_settings,
+        code=code_of("retrieve"),
+    script:
+        "../scripts/retrieve.py"
+
+
+rule rerank:
+    """Score the first passages of a first-stage run and put them in a new order."""
+    input:
+        model=f"{RANKER}/model.safetensors",
+        candidates=candidates_run,
+        queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+        passages=corpus_passages,
+        tokens=encoder_tokens,
+    output:
+        run=f"{RESULTS}/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.trec",
+    log:
+        f"{RESULTS}/logs/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        settings=reranking_settings,
+        code=code_of("rerank", ranker_parts),
+    script:
+        "../scripts/rerank.py"

@@ -1,0 +1,100 @@
+"""
+Training triples: a dataset's own, or sampled from BM25 candidates; audited before use.
+
+Needs: training_sets/<training_set>/{queries.parquet,qrels.txt,candidates.trec}, corpora/<corpus>/passages.parquet.
+Makes, under results/<experiment>/training_sets/<training_set>/:
+
+    triples.parquet    query, positive, negative: row numbers of queries.parquet and passages.parquet
+    audit.csv          what is odd about them, counted
+"""
+
+SAMPLED = [name for name, training_set in CONFIG["training_sets"].items() if training_set["negatives"]]
+GIVEN = [name for name in CONFIG["training_sets"] if name not in SAMPLED]
+
+
+def training_set_settings(wildcards):
+    """Where the triples of a training set come from."""
+    training_set = CONFIG["training_sets"][wildcards.training_set]
+    return stable({key: training_set[key] for key in ("dataset", "triples", "negatives")})
+
+
+def token_limits(wildcards):
+    """The passage length limits of the rankers that learn from a training set."""
+    encoders = {
+        ranker["encoder"]
+        for ranker in CONFIG["rankers"].values()
+        if ranker["training_set"] == wildcards.training_set
+    }
+    return {name: CONFIG["encoders"][name]["passage_tokens"] for name in sorted(encoders)}
+
+
+def token_stores(wildcards):
+    """The token stores of the rankers that learn from a training set."""
+    return [tokens_of(corpus_of(wildcards), encoder) for encoder in token_limits(wildcards)]
+
+
+rule fetch_triples:
+    """Take the triples that the dataset brings."""
+    input:
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+        passages=corpus_passages,
+    output:
+        triples=f"{RESULTS}/training_sets/{{training_set}}/triples.parquet",
+    log:
+        f"{RESULTS}/logs/training_sets/{{training_set}}/triples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/training_sets/{{training_set}}/triples.tsv"
+    wildcard_constraints:
+        training_set=any_of(GIVEN),
+    conda:
+        ENVIRONMENT
+    params:
+        settings=training_set_settings,
+        code=code_of("fetch_triples"),
+    script:
+        "../scripts/fetch_triples.py"
+
+
+rule sample_triples:
+    """Pair every training query's relevant passages with negatives from its BM25 candidates."""
+    input:
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+        qrels=f"{RESULTS}/training_sets/{{training_set}}/qrels.txt",
+        candidates=f"{RESULTS}/training_sets/{{training_set}}/candidates.trec",
+        passages=corpus_passages,
+    output:
+        triples=f"{RESULTS}/training_sets/{{training_set}}/triples.parquet",
+    log:
+        f"{RESULTS}/logs/training_sets/{{training_set}}/triples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/training_sets/{{training_set}}/triples.tsv"
+    wildcard_constraints:
+        training_set=any_of(SAMPLED),
+    conda:
+        ENVIRONMENT
+    params:
+        settings=training_set_settings,
+        code=code_of("sample_triples"),
+    script:
+        "../scripts/sample_triples.py"
+
+
+rule audit_triples:
+    """Count duplicates, positives that are negatives, empty and truncated texts; stop at what cannot be used."""
+    input:
+        triples=f"{RESULTS}/training_sets/{{training_set}}/triples.parquet",
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+        qrels=f"{RESULTS}/training_sets/{{training_set}}/qrels.txt",
+        passages=corpus_passages,
+        tokens=token_stores,
+    output:
+        audit=f"{RESULTS}/training_sets/{{training_set}}/audit.csv",
+    log:
+        f"{RESULTS}/logs/training_sets/{{training_set}}/audit.log",
+    conda:
+        ENVIRONMENT
+    params:
+        limits=token_limits,
+        code=code_of("audit_triples"),
+    script:
+        "../scripts/audit_triples.py"

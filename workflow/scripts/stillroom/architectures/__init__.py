@@ -1,0 +1,1 @@
+"""Neural rankers, one file each; `stillroom.ranker` has their common interface."""

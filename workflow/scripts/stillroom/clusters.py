@@ -1,0 +1,59 @@
+"""Clusters of training queries, for topic-aware sampling."""
+
+import logging
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillroom.files import atomic_path
+
+logger = logging.getLogger(__name__)
+
+ITERATIONS = 10  # faiss's default for the coarse quantizer of an IVF index, which the authors trained
+SEED = 1234  # likewise
+
+
+def cluster_queries(
+    *,
+    vectors_path: str | Path,
+    queries_path: str | Path,
+    clusters: int,
+    clusters_path: str | Path,
+    threads: int,
+) -> None:
+    """Write query_id and cluster of every training query, in the order of queries.parquet."""
+    faiss.omp_set_num_threads(threads)
+    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"]
+    vectors_QD = np.load(vectors_path)
+    if clusters > len(vectors_QD):
+        raise ValueError(
+            f"clusterings: clusters is {clusters}, but there are only {len(vectors_QD)} training queries."
+        )
+    cluster_of_query = spherical_k_means(vectors_QD, clusters)
+    sizes = np.bincount(cluster_of_query, minlength=clusters)
+    logger.info(
+        "%d clusters of %d queries: sizes %d to %d, median %d, %d empty",
+        clusters, len(vectors_QD), sizes.min(), sizes.max(), np.median(sizes), (sizes == 0).sum(),
+    )  # fmt: skip
+    with atomic_path(clusters_path) as path:
+        pq.write_table(
+            pa.table({"query_id": query_ids, "cluster": pa.array(cluster_of_query, pa.int32())}), path
+        )
+
+
+def spherical_k_means(vectors_QD: np.ndarray, clusters: int) -> np.ndarray:
+    """The cluster with the largest inner product, for each vector; centroids have length 1, vectors stay as they are.
+
+    As the authors of TAS-B did (arXiv:2104.06967, Sec. 4.2, and their code): the training of a faiss IVF index under
+    inner products, that is spherical k-means on at most 256 vectors per centroid.
+    """
+    dimensions = vectors_QD.shape[1]
+    options = faiss.ClusteringParameters()
+    options.spherical, options.niter, options.seed = True, ITERATIONS, SEED
+    options.min_points_per_centroid = 1  # small collections: no warning, nothing else
+    quantizer = faiss.IndexFlatIP(dimensions)
+    faiss.Clustering(dimensions, clusters, options).train(np.ascontiguousarray(vectors_QD), quantizer)
+    return quantizer.search(np.ascontiguousarray(vectors_QD), 1)[1][:, 0]

@@ -1,0 +1,79 @@
+"""What rules ask of a checked config: resolved settings, query sets, systems.
+
+`params` of a rule hold what comes from here, so that a change in a referenced block reruns exactly the rules
+that read it. What another rule makes (teacher scores, clusters, triples) is an input file, not a setting.
+"""
+
+import json
+
+
+def resolve_ranker(config: dict, name: str) -> dict:
+    """The settings that the training of one ranker reads, with its encoder and training block looked up.
+
+    The names of teachers, clustering and training set stay names: they say which files are read, and a change
+    in what those blocks say arrives as a change of the files.
+    """
+    ranker = config["rankers"][name]
+    training = config["training"][ranker["training"]] if ranker["training"] else None
+    return stable({**ranker, "encoder": config["encoders"][ranker["encoder"]], "training": training})
+
+
+def modules_of_ranker(config: dict, name: str) -> list[str]:
+    """The modules that `named` loads when a ranker is trained: its variants and its in-batch teacher's."""
+    ranker, in_batch = config["rankers"][name], config["rankers"][name]["in_batch"]
+    modules = [f"architectures.{ranker['architecture']}"]
+    if ranker["loss"]:
+        modules += [f"losses.{ranker['loss']}", f"samplers.{ranker['sampler']}"]
+    if in_batch:
+        teacher = config["rankers"][in_batch["teacher"]]
+        modules += [f"losses.{in_batch['loss']}", f"architectures.{teacher['architecture']}"]
+    return sorted(set(modules))
+
+
+def resolve_query_sets(config: dict) -> dict[str, dict]:
+    """Result folder → what to fetch there, for every set of queries with judgements.
+
+    Only what the queries and judgements depend on: another depth of candidates or another `min_relevance`
+    fetches nothing anew.
+    """
+    query_sets = {f"test_sets/{name}": test_set for name, test_set in config["test_sets"].items()}
+    for name, training_set in config["training_sets"].items():
+        query_sets[f"training_sets/{name}"] = {**training_set, "without": [], "queries": None}
+        if validation := training_set["validation"]:
+            query_sets[f"training_sets/{name}/validation"] = {**validation, "corpus": training_set["corpus"]}
+    fetched = ("corpus", "dataset", "queries", "without")
+    return {
+        folder: stable({key: settings[key] for key in fetched}) for folder, settings in query_sets.items()
+    }
+
+
+def systems(config: dict) -> list[str]:
+    """Every system that a table names, in the tables' order, once: `bm25`, `<ranker>/seed-<n>/<way>`."""
+    names = {}
+    for _, system in named_systems(config):
+        names.update(dict.fromkeys(systems_of(system, config["seeds"])))
+    return list(names)
+
+
+def systems_of(system: dict, seeds: list[int]) -> list[str]:
+    """The systems of one row, or of one side of an expectation: a ranker has one per seed."""
+    if "bm25" in system:
+        return [system["bm25"]]
+    return [f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in seeds]
+
+
+def named_systems(config: dict) -> list[tuple[tuple, dict]]:
+    """(key path, system) of every row and expectation of every table."""
+    found = []
+    for section in ("tables", "length_tables"):
+        for name, table in config[section].items():
+            found += [((section, name, "rows", place), row) for place, row in enumerate(table["rows"])]
+            for place, expectation in enumerate(table.get("expectations", [])):
+                sides = ("better", "than")
+                found += [((section, name, "expectations", place, side), expectation[side]) for side in sides]
+    return found
+
+
+def stable(settings: dict) -> dict:
+    """The same settings with sorted keys at every level: the order in the config's file means nothing."""
+    return json.loads(json.dumps(settings, sort_keys=True))

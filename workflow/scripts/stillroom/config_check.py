@@ -1,0 +1,126 @@
+"""The check of the config, before any rule is made.
+
+First its schema, then every name in it, then what has to go together.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import ir_measures
+
+from stillroom.config import named_systems
+from stillroom.config_rankers import check_ancestors, check_ranker, choices, choose_training_sets, constant_of
+from stillroom.config_schema import (
+    ConfigError,
+    check_against_schema,
+    completed,
+    config_error,
+    parts,
+    read_schema,
+    shown,
+)
+from stillroom.registry import names
+
+__all__ = ["ConfigError", "check_config"]
+
+RERANK = "rerank"  # the way that needs no index
+
+
+def check_config(config: dict, schema_path: str | Path) -> dict:
+    """The config with all defaults and every training set filled in, or a ConfigError in one sentence.
+
+    Checking what came back once more changes nothing.
+    """
+    schema = read_schema(schema_path)
+    check_against_schema(config, schema)
+    config = completed(config, schema)
+    check_names(config, schema)
+    check_measures(config["measures"])
+    check_index_names(config["indexes"])
+    for name, training in config["training"].items():
+        check_training(name, training)
+    choose_training_sets(config)
+    for name, ranker in config["rankers"].items():
+        check_ranker(config, name, ranker)
+    check_ancestors(config)
+    check_reranking_depth(config)
+    for path, system in named_systems(config):
+        check_way(config, path, system)
+    for name, table in config["length_tables"].items():
+        check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
+    return config
+
+
+def check_names(config: dict, schema: dict) -> None:
+    """Every name is a block of the section, or a file of the folder, that the schema says."""
+    for path, value, part_schema in parts(config, schema):
+        if value is None:
+            continue
+        if "refers_to" in part_schema:
+            section = part_schema["refers_to"]
+            check_name(path, value, list(config[section]), f"defined under {section}")
+        if "file_in" in part_schema:
+            check_name(path, value, names(part_schema["file_in"]), f"in {part_schema['file_in']}")
+
+
+def check_name(path: tuple, found: str, legal: list[str], where: str) -> None:
+    """One name is one of the legal names, which are listed in their own order."""
+    if found not in legal:
+        listing = f"is not one of {', '.join(legal)}" if legal else f"is not there: nothing is {where}"
+        raise config_error(path, f"{found!r} {listing}.")
+
+
+def check_measures(measures: list[str]) -> None:
+    """Every measure is one of ir_measures, in its own notation, since metrics are looked up by it."""
+    for place, measure in enumerate(measures):
+        try:
+            parsed = ir_measures.parse_measure(measure)
+            parsed.validate_params()
+        except (NameError, ValueError, KeyError, AssertionError) as error:
+            message = f"{measure!r} is no measure of ir_measures, such as RR@10 or nDCG@10."
+            raise config_error(("measures", place), message) from error
+        if str(parsed) != measure:
+            raise config_error(("measures", place), f"found {measure!r}, ir_measures writes {parsed}.")
+
+
+def check_index_names(indexes: dict) -> None:
+    """No index takes the name of re-ranking."""
+    if RERANK in indexes:
+        raise config_error(("indexes", RERANK), "re-ranking has this name, so no index can; choose another.")
+
+
+def check_training(name: str, training: dict) -> None:
+    """Early stopping needs validations."""
+    if training["patience"] and not training["validate_every"]:
+        path = ("training", name, "patience")
+        raise config_error(path, "needs validate_every, the steps between validations.")
+
+
+def check_reranking_depth(config: dict) -> None:
+    """BM25 keeps as many results as are re-ranked."""
+    candidates, depth = config["reranking"]["candidates"], config["reranking"]["depth"]
+    if candidates and depth > config["bm25"][candidates]["depth"]:
+        kept = config["bm25"][candidates]["depth"]
+        raise config_error(("reranking", "depth"), f"found {depth}, but bm25.{candidates}.depth is {kept}.")
+
+
+def check_way(config: dict, path: tuple, system: dict) -> None:
+    """The way of a system is defined, and its ranker can go it."""
+    if "bm25" in system:
+        return
+    ranker, way = system["ranker"], system["way"]
+    check_name((*path, "way"), way, [*config["indexes"], RERANK], "defined under indexes")
+    architecture = config["rankers"][ranker]["architecture"]
+    if way != RERANK and not constant_of("architectures", architecture, "RETRIEVES"):
+        message = f"{ranker} is a {architecture}, which cannot retrieve by {way!r}, only {RERANK}."
+        raise config_error((*path, "way"), message)
+    if way == RERANK and config["reranking"]["candidates"] is None:
+        row = ".".join(str(key) for key in path)
+        message = f"missing, but {row} re-ranks; {choices('bm25', list(config['bm25']))}."
+        raise config_error(("reranking", "candidates"), message)
+
+
+def check_ascending(path: tuple, edges: list[int]) -> None:
+    """Edges between columns ascend."""
+    if any(left >= right for left, right in pairwise(edges)):
+        raise config_error(path, f"found {shown(edges)}, expected ascending numbers.")

@@ -1,0 +1,157 @@
+"""The check of the rankers: what each needs is there, and none learns from itself."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from stillroom.config_schema import ConfigError, config_error
+from stillroom.registry import PACKAGE
+
+# Keys that something must read: key → (key of the reader, its folder, constant of its file), for each reader.
+READERS = {
+    "teacher": [("loss", "losses", "NEEDS_TEACHER"), ("sampler", "samplers", "NEEDS_TEACHER")],
+    "clustering": [("sampler", "samplers", "NEEDS_CLUSTERS")],
+}
+
+
+def choose_training_sets(config: dict) -> None:
+    """Fill in the only training set where none is named, for clusterings and for rankers with a loss."""
+    for name, clustering in config["clusterings"].items():
+        choose_training_set(config, ("clusterings", name), clustering)
+    for name, ranker in config["rankers"].items():
+        if ranker["loss"]:
+            choose_training_set(config, ("rankers", name), ranker)
+
+
+def choose_training_set(config: dict, path: tuple, block: dict) -> None:
+    """Fill in the training set of one block; with several to choose from it has to be named."""
+    if block["training_set"] is None:
+        there = list(config["training_sets"])
+        if len(there) != 1:
+            raise config_error((*path, "training_set"), f"missing; {choices('training_sets', there)}.")
+        block["training_set"] = there[0]
+
+
+def choices(section: str, legal: list[str]) -> str:
+    """The names to choose from, or that there are none."""
+    return f"expected one of {', '.join(legal)}" if legal else f"nothing is defined under {section}"
+
+
+def check_ranker(config: dict, name: str, ranker: dict) -> None:
+    """The keys of one ranker go together: none is missing, and none is without effect."""
+    for key, readers in READERS.items():
+        check_read(config, name, key, readers)
+    if ranker["loss"] is None:
+        check_untrained(name, ranker)
+        return
+    if ranker["training"] is None:
+        raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
+    check_validation(config, name, ranker)
+    check_clustering(config, name, ranker)
+    if ranker["in_batch"]:
+        check_in_batch(config, name, ranker)
+
+
+def check_read(config: dict, name: str, key: str, readers: list[tuple]) -> None:
+    """A teacher (or a clustering) is there exactly if the loss or the sampler reads it."""
+    ranker = config["rankers"][name]
+    used = [(kind, folder, constant) for kind, folder, constant in readers if ranker[kind]]
+    needing = [kind for kind, folder, constant in used if constant_of(folder, ranker[kind], constant)]
+    if needing and ranker[key] is None:
+        raise missing(config, name, key, f"{key}s", f"the {needing[0]} {ranker[needing[0]]} needs it")
+    if ranker[key] is not None and not needing:
+        unused = " and ".join(f"{kind} {ranker[kind]}" for kind, _, _ in used)
+        raise config_error(("rankers", name, key), f"has no effect with {unused}; take the key out.")
+
+
+def missing(config: dict, name: str, key: str, section: str, reason: str) -> ConfigError:
+    """The error of a ranker's key that another of its keys asks for."""
+    return config_error(
+        ("rankers", name, key), f"missing, but {reason}; {choices(section, list(config[section]))}."
+    )
+
+
+def check_untrained(name: str, ranker: dict) -> None:
+    """A ranker that is used as it is has no keys of training."""
+    for key in ("training", "training_set", "in_batch"):
+        if ranker[key] is not None:
+            raise config_error(
+                ("rankers", name, key), "has no effect without a loss; add one or take the key out."
+            )
+
+
+def check_validation(config: dict, name: str, ranker: dict) -> None:
+    """Who validates has queries to validate on."""
+    validates = config["training"][ranker["training"]]["validate_every"]
+    if validates and config["training_sets"][ranker["training_set"]]["validation"] is None:
+        path = ("training_sets", ranker["training_set"], "validation")
+        raise config_error(path, f"missing, but ranker {name} validates every {validates} steps.")
+
+
+def check_clustering(config: dict, name: str, ranker: dict) -> None:
+    """The clustered queries are those that the ranker trains on."""
+    if ranker["clustering"]:
+        clustered = config["clusterings"][ranker["clustering"]]["training_set"]
+        if clustered != ranker["training_set"]:
+            message = (
+                f"clusters the queries of {clustered}, but the ranker trains on {ranker['training_set']}."
+            )
+            raise config_error(("rankers", name, "clustering"), message)
+
+
+def check_in_batch(config: dict, name: str, ranker: dict) -> None:
+    """In-batch scores need queries and passages apart, in the student and in its in-batch teacher."""
+    teacher = ranker["in_batch"]["teacher"]
+    for who, path in ((name, ("in_batch",)), (teacher, ("in_batch", "teacher"))):
+        architecture = config["rankers"][who]["architecture"]
+        if not constant_of("architectures", architecture, "IN_BATCH"):
+            message = (
+                f"{who} is a {architecture}, which cannot score the passages of a batch's other queries."
+            )
+            raise config_error(("rankers", name, *path), message)
+
+
+def check_ancestors(config: dict) -> None:
+    """No ranker learns, through whatever teachers, from itself."""
+    learns_from = {name: list(parents(config, ranker)) for name, ranker in config["rankers"].items()}
+    try:
+        TopologicalSorter(learns_from).prepare()
+    except CycleError as error:
+        cycle = error.args[1][::-1]
+        raise config_error(("rankers", cycle[0]), f"is its own ancestor, {' → '.join(cycle)}.") from None
+
+
+def parents(config: dict, ranker: dict) -> Iterator[str]:
+    """The rankers that have to be there before this one is trained."""
+    if ranker["teacher"]:
+        yield from config["teachers"][ranker["teacher"]]["average"]
+    if ranker["clustering"]:
+        yield config["clusterings"][ranker["clustering"]]["ranker"]
+    if ranker["in_batch"]:
+        yield ranker["in_batch"]["teacher"]
+
+
+def constant_of(folder: str, name: str, constant: str) -> bool:
+    """A constant of a variant's file, such as NEEDS_TEACHER of losses/margin_mse.py."""
+    path = PACKAGE / folder / f"{name}.py"
+    constants = constants_of(path)
+    if constant not in constants:
+        raise ValueError(
+            f"{folder}/{path.name}: expected a line `{constant} = True` or `{constant} = False`."
+        )
+    return constants[constant]
+
+
+@cache
+def constants_of(path: Path) -> dict[str, bool]:
+    """The lines `NAME = True` and `NAME = False` of a file, read as text: an import would load torch."""
+    assignments = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.Assign)]
+    return {
+        node.targets[0].id: node.value.value
+        for node in assignments
+        if isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, bool)
+    }

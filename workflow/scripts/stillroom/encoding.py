@@ -1,0 +1,83 @@
+"""Passages and queries as vectors."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from stillroom.files import atomic_path, remove
+from stillroom.log import ProgressMeter
+from stillroom.ranker import load_ranker
+from stillroom.resume import digest
+from stillroom.tokens import open_tokens, tokenize_texts
+
+logger = logging.getLogger(__name__)
+
+BLOCK_PASSAGES = 1_024  # encoded between two saves
+
+
+def encode_passages(*, model_folder: str | Path, tokens_folder: str | Path, vectors_path: str | Path) -> None:
+    """Write float32 vectors_PD of all passages as .npy; resumes at the last finished block.
+
+    The unfinished file lies beside, in a folder named by a digest of the model and the passages.
+    """
+    model = load_ranker(model_folder)
+    passages = open_tokens(tokens_folder)
+    inputs = [Path(model_folder) / "model.safetensors", Path(tokens_folder) / "ids.bin"]
+    parts = Path(vectors_path).parent / f".{Path(vectors_path).name}-{'-'.join(map(digest, inputs))}"
+    parts.mkdir(parents=True, exist_ok=True)
+    unfinished, done_path = parts / "vectors.npy", parts / "done.json"
+    done = json.loads(done_path.read_text()) if done_path.exists() else 0
+    shape = (len(passages), model.encoder.config.hidden_size)
+    vectors_PD = np.lib.format.open_memmap(
+        unfinished, mode="r+" if done else "w+", dtype=np.float32, shape=None if done else shape
+    )
+    if done:
+        logger.info("%s passages were encoded before", f"{done:,}")
+    meter = ProgressMeter(total=len(passages), unit="passages encoded", start=done)
+    for start in range(done, len(passages), BLOCK_PASSAGES):
+        rows = range(start, min(start + BLOCK_PASSAGES, len(passages)))
+        with torch.inference_mode():
+            vectors_PD[rows.start : rows.stop] = (
+                model.encode_passages(passages.take(rows)).float().cpu().numpy()
+            )
+        vectors_PD.flush()
+        done_path.with_suffix(".part").write_text(json.dumps(rows.stop))
+        done_path.with_suffix(".part").replace(done_path)
+        meter.advance(len(rows))
+    meter.finish()
+    check_finite(vectors_PD, vectors_path)
+    unfinished.replace(vectors_path)
+    remove(parts)
+
+
+def encode_queries(*, model_folder: str | Path, queries_path: str | Path, vectors_path: str | Path) -> None:
+    """Write float32 vectors_QD of a query set as .npy."""
+    model = load_ranker(model_folder)
+    queries = tokenize_texts(model.settings.encoder, pq.read_table(queries_path)["text"].to_pylist())
+    vectors_QD = np.empty((len(queries), model.encoder.config.hidden_size), dtype=np.float32)
+    meter = ProgressMeter(total=len(queries), unit="queries encoded")
+    for start in range(0, len(queries), BLOCK_PASSAGES):
+        rows = range(start, min(start + BLOCK_PASSAGES, len(queries)))
+        with torch.inference_mode():
+            vectors_QD[rows.start : rows.stop] = (
+                model.encode_queries(queries.take(rows)).float().cpu().numpy()
+            )
+        meter.advance(len(rows))
+    meter.finish()
+    check_finite(vectors_QD, vectors_path)
+    with atomic_path(vectors_path) as path:
+        np.save(path, vectors_QD)
+
+
+def check_finite(vectors: np.ndarray, path: str | Path) -> None:
+    """Stop when a vector holds something that is not a number."""
+    for start in range(0, len(vectors), BLOCK_PASSAGES):
+        finite = np.isfinite(vectors[start : start + BLOCK_PASSAGES]).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"{path}: vector {start + int(np.argmin(finite)):,} is not finite; train the ranker again."
+            )

@@ -1,0 +1,5 @@
+"""Training losses, one file each.
+
+Every loss has the signature `loss(student_scores_BP, teacher_scores_BP) → scalar`: row = query, column 0 = its
+relevant passage, the other columns = passages that are less relevant. Losses without a teacher ignore the second.
+"""

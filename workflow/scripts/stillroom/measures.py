@@ -1,0 +1,109 @@
+"""How good a run is: the measures of ir_measures, per query and in the mean."""
+
+import json
+import logging
+from pathlib import Path
+
+import ir_measures
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from stillroom.files import atomic_path
+from stillroom.runs import read_qrels, read_run
+
+logger = logging.getLogger(__name__)
+
+
+def measure(
+    *,
+    run_path: str | Path,
+    qrels_path: str | Path,
+    queries_path: str | Path,
+    system: str,
+    test_set: str,
+    measures: list[str],
+    min_relevance: int,
+    metrics_path: str | Path,
+) -> None:
+    """Write the values of all measures for one run, as JSON.
+
+    Means are over all queries that have a judgement, as with trec_eval's option -c: a query without results
+    counts as 0. Binary measures take grades from `min_relevance` on as relevant; nDCG knows all grades.
+    Judged@10 and `nDCG(judged_only=True)@10` tell how far missing judgements may mislead.
+    """
+    run, qrels = read_run(run_path), read_qrels(qrels_path)
+    query_ids = set(pq.read_table(queries_path, columns=["query_id"])["query_id"].to_pylist())
+    check_queries(run, query_ids, f"{run_path}: the run")
+    check_queries(qrels, query_ids, f"{qrels_path}: the qrels")
+    qrels = qrels[qrels["grade"] >= 0]  # trec_eval and TREC-COVID: -1 is a passage without a judgement
+    judged, answered = set(qrels["query_id"]), set(run["query_id"])
+    values = evaluate(run, qrels, [parse_measure(name, min_relevance) for name in measures])
+    metrics = {
+        "system": system,
+        "test_set": test_set,
+        "min_relevance": min_relevance,
+        "queries": len(judged),
+        "queries_without_judgements": len(query_ids - judged),
+        "queries_without_results": len(judged - answered),
+        "measures": {name: summary(by_query) for name, by_query in zip(measures, values, strict=True)},
+    }
+    with atomic_path(metrics_path) as unfinished:
+        unfinished.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    log_metrics(metrics)
+
+
+def check_queries(lines: pd.DataFrame, query_ids: set[str], what: str) -> None:
+    """Refuse a run or qrels of another test set."""
+    foreign = sorted(set(lines["query_id"]) - query_ids)
+    if foreign:
+        raise ValueError(
+            f"{what} has {len(foreign)} queries that are not in the test set (the first is {foreign[0]}),"
+            f" expected some of its {len(query_ids)} queries."
+        )
+
+
+def parse_measure(name: str, min_relevance: int) -> ir_measures.Measure:
+    """The measure of that name; a binary one takes grades from `min_relevance` on as relevant."""
+    try:
+        parsed = ir_measures.parse_measure(name)
+    except (NameError, ValueError) as error:
+        raise ValueError(
+            f'found the measure "{name}", expected ir_measures notation such as RR@10, nDCG@10 or R@1000.'
+        ) from error
+    is_binary = "rel" in parsed.SUPPORTED_PARAMS
+    return parsed(rel=min_relevance) if is_binary and "rel" not in parsed.params else parsed
+
+
+def evaluate(
+    run: pd.DataFrame, qrels: pd.DataFrame, measures: list[ir_measures.Measure]
+) -> list[dict[str, float]]:
+    """Per measure, its value for every judged query in the order of the qrels."""
+    judgements, scores = by_query(qrels, "grade"), by_query(run, "score")
+    values = {measure: dict.fromkeys(judgements, 0.0) for measure in measures}
+    for found in ir_measures.iter_calc(measures, judgements, scores):
+        values[found.measure][found.query_id] = float(found.value)
+    return [values[measure] for measure in measures]
+
+
+def by_query(lines: pd.DataFrame, value: str) -> dict[str, dict[str, float]]:
+    """{query_id: {passage_id: value}}, the form that evaluators take without conversion."""
+    nested: dict[str, dict[str, float]] = {}
+    for query_id, passage_id, number in zip(
+        *(lines[name].tolist() for name in ("query_id", "passage_id", value)), strict=True
+    ):
+        nested.setdefault(query_id, {})[passage_id] = number
+    return nested
+
+
+def summary(by_query: dict[str, float]) -> dict:
+    """The mean and the values behind it."""
+    return {"mean": float(np.mean(list(by_query.values()))), "by_query": by_query}
+
+
+def log_metrics(metrics: dict) -> None:
+    """One line with all means."""
+    means = ", ".join(f"{name} {found['mean']:.4f}" for name, found in metrics["measures"].items())
+    logger.info(
+        "%s on %s, %s queries: %s", metrics["system"], metrics["test_set"], f"{metrics['queries']:,}", means
+    )

@@ -1,0 +1,116 @@
+"""The common interface of all rankers.
+
+Shape suffixes: B = (query, passage) rows, Q = queries, P = passages, L = tokens, D = embedding dimensions.
+Texts come as arrays of token ids without special tokens. Scores have no unit; larger means more relevant.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from stillroom.batches import CHUNK_TOKENS, chunks_by_length, pad
+from stillroom.encoders import check_safetensors, load_encoder, load_tokenizer
+from stillroom.registry import named
+from stillroom.settings import RankerSettings, ranker_settings, settings_to_dict
+
+Texts = Sequence[np.ndarray]
+
+
+class Ranker(nn.Module, ABC):
+    """A model that scores passages for queries."""
+
+    def __init__(self, settings: RankerSettings, encoder: nn.Module, tokenizer):
+        super().__init__()
+        self.settings = settings
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+
+    @abstractmethod
+    def score(self, queries: Texts, passages: Texts) -> torch.Tensor:
+        """scores_B of row i's passage for row i's query."""
+
+    def score_triples(self, queries: Texts, positives: Texts, negatives: Texts) -> torch.Tensor:
+        """scores_B2 of each query's relevant (column 0) and other passage (column 1)."""
+        scores = self.score([*queries, *queries], [*positives, *negatives])
+        return scores.view(2, -1).T
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def query_input(self, query: np.ndarray) -> np.ndarray:
+        """[CLS] query [SEP], cut to the encoder's `query_tokens` (which count the special tokens)."""
+        return self.with_special_tokens(query, self.settings.encoder.query_tokens)
+
+    def passage_input(self, passage: np.ndarray) -> np.ndarray:
+        """[CLS] passage [SEP], cut to the encoder's `passage_tokens` (which count the special tokens)."""
+        return self.with_special_tokens(passage, self.settings.encoder.passage_tokens)
+
+    def with_special_tokens(self, ids: np.ndarray, limit: int) -> np.ndarray:
+        first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
+        return np.concatenate([[first], ids[: limit - 2], [last]]).astype(np.int64)
+
+    def in_chunks(
+        self, inputs: Texts, forward: Callable[[np.ndarray], list[torch.Tensor]]
+    ) -> list[torch.Tensor]:
+        """Results of `forward(rows)` for length-sorted chunks of the inputs, back in the order of the inputs."""
+        results: list[torch.Tensor] = [None] * len(inputs)
+        for rows in chunks_by_length([len(row) for row in inputs], CHUNK_TOKENS[self.device.type]):
+            for row, result in zip(rows, forward(rows), strict=True):
+                results[row] = result
+        return results
+
+    def hidden_states(self, inputs: Texts) -> tuple[torch.Tensor, torch.Tensor]:
+        """The encoder's last layer for padded inputs, and its mask: hidden_BLD, mask_BL."""
+        ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
+        return self.encoder(input_ids=ids_BL, attention_mask=mask_BL.long()).last_hidden_state, mask_BL
+
+    # Model folders
+
+    @classmethod
+    def new(cls, settings: RankerSettings) -> "Ranker":
+        """The ranker before training: published encoder weights; new parts from torch's random generator."""
+        return cls(settings, load_encoder(settings.encoder), load_tokenizer(settings.encoder))
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The tensors of model.safetensors: those of the encoder under their own names, so that others can load it."""
+        return self.encoder.state_dict()
+
+    def load_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        self.encoder.load_state_dict(weights)
+
+    def save(self, folder: str | Path) -> None:
+        """Write model.safetensors, config.json, the tokenizer and ranker.json (our settings)."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.config.save_pretrained(folder)
+        self.tokenizer.model_max_length = self.settings.encoder.passage_tokens
+        self.tokenizer.save_pretrained(folder)
+        (folder / "ranker.json").write_text(json.dumps(settings_to_dict(self.settings), indent=2) + "\n")
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights().items()}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def load_ranker(folder: str | Path) -> Ranker:
+    """The ranker in a folder that `save` has written, in evaluation mode on the best device there is."""
+    folder = Path(folder)
+    settings = ranker_settings(json.loads((folder / "ranker.json").read_text()))
+    check_safetensors(folder / "model.safetensors")
+    encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder))
+    model = named("architectures", settings.architecture)(
+        settings, encoder, AutoTokenizer.from_pretrained(folder)
+    )
+    model.load_weights(load_file(folder / "model.safetensors"))
+    return model.to(best_device()).eval()
+
+
+def best_device() -> torch.device:
+    """The first GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

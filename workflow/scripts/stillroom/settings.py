@@ -1,0 +1,75 @@
+"""The settings of a ranker, as the library reads them.
+
+Nothing but data is here: what trains a ranker imports this module, so an edit here retrains. No defaults
+either: they are in the config's schema, and nowhere else.
+"""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """A pretrained encoder (`package:<package>`, a folder or a hub id) and its length limits."""
+
+    weights: str
+    revision: str | None
+    layers: int | None
+    query_tokens: int
+    passage_tokens: int
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long and how fast to train."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
+    weight_decay: float
+    gradient_clipping: float | None
+    validate_every: int | None
+    patience: int | None
+
+
+@dataclass(frozen=True)
+class InBatchSettings:
+    """Dual supervision; `teacher` is the name of a ranker."""
+
+    loss: str
+    teacher: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class RankerSettings:
+    """All that the training of one ranker reads; teacher, training set and clustering are names of inputs."""
+
+    architecture: str
+    encoder: EncoderSettings
+    pooling: str
+    normalize: bool
+    loss: str | None
+    teacher: str | None
+    training: TrainingSettings | None
+    training_set: str | None
+    sampler: str
+    clustering: str | None
+    in_batch: InBatchSettings | None
+
+
+def ranker_settings(resolved: dict) -> RankerSettings:
+    """The settings from a nested dict, made by `stillroom.config.resolve_ranker` or `settings_to_dict`."""
+    training, in_batch = resolved["training"], resolved["in_batch"]
+    parts = {
+        "encoder": EncoderSettings(**resolved["encoder"]),
+        "training": TrainingSettings(**training) if training else None,
+        "in_batch": InBatchSettings(**in_batch) if in_batch else None,
+    }
+    return RankerSettings(**{**resolved, **parts})
+
+
+def settings_to_dict(settings: RankerSettings) -> dict:
+    """The settings as a nested dict, ready for JSON."""
+    return asdict(settings)

@@ -1,0 +1,107 @@
+"""Token ids of many texts: a memory-mapped store for passages, plain memory for queries.
+
+The ids are kept untruncated and without special tokens, so every length limit and every architecture shares them.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from stillroom.encoders import load_tokenizer
+from stillroom.files import atomic_path
+from stillroom.log import ProgressMeter
+from stillroom.settings import EncoderSettings
+
+logger = logging.getLogger(__name__)
+
+BATCH_TEXTS = 10_000
+
+
+class Tokens:
+    """A sequence of token id arrays, one per text: `ids` end to end, text i from offsets[i] to offsets[i + 1]."""
+
+    def __init__(self, ids: np.ndarray, offsets: np.ndarray):
+        self.ids, self.offsets = ids, offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    def take(self, rows: Iterable[int]) -> list[np.ndarray]:
+        """The token ids of some texts, in the order of the rows."""
+        return [self[row] for row in rows]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens per text."""
+        return np.diff(self.offsets)
+
+
+def tokenize_passages(
+    *, passages_path: str | Path, encoder: EncoderSettings, tokens_folder: str | Path
+) -> None:
+    """Write the token store of a corpus: ids.bin (row after row), offsets.npy, tokens.json; streamed."""
+    tokenizer = load_tokenizer(encoder)
+    dtype = np.dtype("<u2" if len(tokenizer) <= 1 << 16 else "<u4")
+    passages = pq.ParquetFile(passages_path)
+    meter = ProgressMeter(total=passages.metadata.num_rows, unit="passages tokenized")
+    lengths = []
+    with atomic_path(tokens_folder) as folder:
+        folder.mkdir()
+        with open(folder / "ids.bin", "wb") as file:
+            for batch in passages.iter_batches(BATCH_TEXTS, columns=["text"]):
+                for ids in token_ids(tokenizer, batch.column("text").to_pylist()):
+                    file.write(np.asarray(ids, dtype).tobytes())
+                    lengths.append(len(ids))
+                meter.advance(len(batch))
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        np.save(folder / "offsets.npy", offsets)
+        facts = {
+            "passages": len(lengths),
+            "tokens": int(offsets[-1]),
+            "dtype": dtype.str,
+            "weights": encoder.weights,
+        }
+        (folder / "tokens.json").write_text(json.dumps(facts, indent=2) + "\n")
+    meter.finish()
+    logger.info("%s tokens, %.1f per passage", f"{facts['tokens']:,}", facts["tokens"] / max(1, len(lengths)))
+
+
+def open_tokens(folder: str | Path) -> Tokens:
+    """The token store in a folder, memory-mapped."""
+    folder = Path(folder)
+    facts = json.loads((folder / "tokens.json").read_text())
+    offsets = np.load(folder / "offsets.npy", mmap_mode="r")
+    expected, found = (
+        int(offsets[-1]),
+        (folder / "ids.bin").stat().st_size // np.dtype(facts["dtype"]).itemsize,
+    )
+    if found != expected:
+        raise ValueError(
+            f"{folder / 'ids.bin'}: expected {expected:,} token ids, found {found:,}; delete the folder."
+        )
+    if not expected:  # an empty file cannot be mapped
+        return Tokens(np.empty(0, facts["dtype"]), offsets)
+    return Tokens(np.memmap(folder / "ids.bin", dtype=facts["dtype"], mode="r"), offsets)
+
+
+def tokenize_texts(encoder: EncoderSettings, texts: Sequence[str]) -> Tokens:
+    """Token ids of texts that fit in memory (queries)."""
+    ids = token_ids(load_tokenizer(encoder), list(texts))
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids], dtype=np.int64)])
+    return Tokens(np.fromiter((token for row in ids for token in row), np.int32, int(offsets[-1])), offsets)
+
+
+def token_ids(tokenizer, texts: list[str]) -> list[list[int]]:
+    """Untruncated ids without special tokens."""
+    if not texts:
+        return []
+    return tokenizer(texts, add_special_tokens=False, truncation=False, return_attention_mask=False)[
+        "input_ids"
+    ]

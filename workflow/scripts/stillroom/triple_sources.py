@@ -1,0 +1,98 @@
+"""Where training triples come from: a dataset's own, or BM25 candidates of the training queries."""
+
+import logging
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillroom.collections.datasets import id_digest, numbered, open_dataset, require
+from stillroom.files import atomic_path
+from stillroom.runs import read_qrels, read_run
+from stillroom.validation import rows_of
+
+logger = logging.getLogger(__name__)
+
+TRIPLES = pa.schema({"query": pa.int32(), "positive": pa.int32(), "negative": pa.int32()})
+BATCH_TRIPLES = 1_000_000
+
+
+def fetch_triples(
+    *,
+    dataset_id: str,
+    triples: int | None,
+    queries_path: str | Path,
+    passages_path: str | Path,
+    triples_path: str | Path,
+) -> None:
+    """Write the dataset's own triples (ir_datasets docpairs) as row numbers; the first `triples` of them, if given."""
+    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
+    passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"].to_numpy()
+    with open_dataset(dataset_id) as dataset, atomic_path(triples_path) as path:
+        require(dataset, dataset_id, "docpairs")
+        pairs = islice(numbered(dataset.docpairs_iter(), f"{dataset.docpairs_path()}: line"), triples)
+        written = 0
+        with pq.ParquetWriter(path, TRIPLES) as writer:
+            while block := list(islice(pairs, BATCH_TRIPLES)):
+                ids = [list(column) for column in zip(*block, strict=True)]
+                where = f"dataset {dataset_id}: docpairs"
+                columns = [
+                    rows_of(ids[0], query_ids, path=where, kind="query"),
+                    rows_of(ids[1], passage_ids, path=where, kind="passage"),
+                    rows_of(ids[2], passage_ids, path=where, kind="passage"),
+                ]
+                writer.write_table(pa.table([column.astype(np.int32) for column in columns], schema=TRIPLES))
+                written += len(block)
+    logger.info("%s triples", f"{written:,}")
+
+
+def sample_triples(
+    *,
+    candidates_path: str | Path,
+    queries_path: str | Path,
+    qrels_path: str | Path,
+    passages_path: str | Path,
+    per_query: int,
+    triples: int | None,
+    triples_path: str | Path,
+) -> None:
+    """Write `per_query` triples of every training query: its relevant passages in turn, each with a negative.
+
+    Negatives are drawn without replacement from the query's candidates that have no judgement, by a generator seeded
+    with the query's id: adding a query changes no other query's triples.
+    """
+    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
+    passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"].to_numpy()
+    qrels = read_qrels(qrels_path)
+    candidates = read_run(candidates_path)
+    candidates_of = dict(iter(candidates.groupby("query_id", sort=False)["passage_id"]))
+    judged_of = dict(iter(qrels.groupby("query_id", sort=False)["passage_id"]))
+    relevant_of = dict(iter(qrels[qrels["grade"] > 0].groupby("query_id", sort=False)["passage_id"]))
+    known = set(passage_ids)
+    rows, left_out = [], 0
+    for query_id in query_ids:
+        relevant = [passage_id for passage_id in relevant_of.get(query_id, []) if passage_id in known]
+        found = candidates_of.get(query_id, pd.Series(dtype=str))
+        unjudged = found[~found.isin(judged_of.get(query_id, []))].to_numpy()
+        if not relevant or not len(unjudged):
+            left_out += 1
+            continue
+        random = np.random.default_rng(list(id_digest(query_id)[:16]))
+        negatives = random.choice(unjudged, min(per_query, len(unjudged)), replace=False)
+        rows += [(query_id, *pair) for pair in zip(cycle(relevant), negatives, strict=False)]
+    logger.info("%s triples of %s queries", f"{len(rows):,}", f"{len(query_ids) - left_out:,}")
+    if left_out:
+        logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)
+    columns = [np.array(column) for column in zip(*rows[:triples], strict=True)]
+    rows_of_columns = [
+        rows_of(columns[0], query_ids, path=candidates_path, kind="query"),
+        rows_of(columns[1], passage_ids, path=qrels_path, kind="passage"),
+        rows_of(columns[2], passage_ids, path=candidates_path, kind="passage"),
+    ]
+    with atomic_path(triples_path) as path:
+        pq.write_table(
+            pa.table([column.astype(np.int32) for column in rows_of_columns], schema=TRIPLES), path
+        )

@@ -1,0 +1,40 @@
+"""Training triples as columns: (query, relevant passage, other passage), by row numbers of their files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class Triples:
+    """T training triples, and what a sampler may know of them."""
+
+    query: np.ndarray  # (T,) rows of queries.parquet
+    positive: np.ndarray  # (T,) rows of passages.parquet
+    negative: np.ndarray  # (T,) rows of passages.parquet
+    teacher_scores: np.ndarray | None = None  # (T, 2) of the relevant and the other passage
+    cluster_of_query: np.ndarray | None = None  # one cluster number per row of queries.parquet
+
+
+def read_triples(
+    triples_path: str | Path,
+    *,
+    teacher_scores_path: str | Path | None = None,
+    clusters_path: str | Path | None = None,
+) -> Triples:
+    """The triples of a training set, with a teacher's scores and the queries' clusters where they are given."""
+    table = pq.read_table(triples_path, columns=["query", "positive", "negative"])
+    columns = [table[name].to_numpy() for name in table.column_names]
+    scores = clusters = None
+    if teacher_scores_path:
+        teacher = pq.read_table(teacher_scores_path, columns=["pos_score", "neg_score"])
+        if len(teacher) != len(table):
+            raise ValueError(
+                f"{teacher_scores_path}: expected {len(table):,} rows (triples), found {len(teacher):,}."
+            )
+        scores = np.column_stack([teacher["pos_score"].to_numpy(), teacher["neg_score"].to_numpy()])
+    if clusters_path:
+        clusters = pq.read_table(clusters_path, columns=["cluster"])["cluster"].to_numpy()
+    return Triples(*columns, teacher_scores=scores, cluster_of_query=clusters)
