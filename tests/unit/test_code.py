@@ -62,9 +62,7 @@ def test_digest_is_short_and_does_not_depend_on_the_folder(digest):
 
 
 def test_comments_docstrings_and_formatting_do_not_count(digest):
-    reworded = (
-        '"""Train, in other words."""\n# a comment\nfrom . import losses\nfrom stillroom import files\n\n\n'
-    )
+    reworded = '"""Train, in other words."""\n# a comment\nfrom . import losses\nfrom stillroom import files\n\n\n'
     reworded += 'def train(\n    steps,\n):\n    """Steps."""\n    return (steps)  # all\n'
     assert digest({"training.py": reworded}) == digest()
     assert digest(script=f'"""Rule train_ranker."""\n{SCRIPT}\n') == digest()
@@ -109,9 +107,7 @@ def test_a_new_loss_and_an_edit_of_another_loss_do_not_count(digest):
 
 
 def test_the_order_of_the_named_modules_does_not_count(digest):
-    assert digest(modules=["losses.ckl", "losses.ranknet"]) == digest(
-        modules=["losses.ranknet", "losses.ckl"]
-    )
+    assert digest(modules=["losses.ckl", "losses.ranknet"]) == digest(modules=["losses.ranknet", "losses.ckl"])
 
 
 def test_a_module_that_is_not_there_is_reported(digest):

@@ -105,9 +105,7 @@ def test_the_file_says_what_was_measured_and_what_is_missing(tmp_path):
 
 
 def test_a_query_without_results_counts_as_zero(tmp_path):
-    metrics = measured(
-        tmp_path, [Ranking("q1", ["p1"], [1.0])], [("q1", "p1", 1), ("q2", "p1", 1)], ["q1", "q2", "q3"]
-    )
+    metrics = measured(tmp_path, [Ranking("q1", ["p1"], [1.0])], [("q1", "p1", 1), ("q2", "p1", 1)], ["q1", "q2", "q3"])
     for name in MEASURES:
         assert metrics["measures"][name] == {"mean": 0.5, "by_query": {"q1": 1.0, "q2": 0.0}}
 

@@ -92,9 +92,7 @@ def passages(folder):
 def positives(folder):
     """For each split the passages that its queries ask for; in graded, those of the two highest grades."""
     return {
-        split: {
-            qrel.doc_id for qrel in ir_datasets.load(f"pydocs/{split}").qrels_iter() if qrel.relevance != 1
-        }
+        split: {qrel.doc_id for qrel in ir_datasets.load(f"pydocs/{split}").qrels_iter() if qrel.relevance != 1}
         if split == "graded"
         else {qrel.doc_id for qrel in ir_datasets.load(f"pydocs/{split}").qrels_iter()}
         for split in SPLITS
@@ -309,7 +307,5 @@ print(hashlib.sha256(repr(select(found, sizes=sizes, passages=300)).encode()).he
 
 
 def test_a_missing_library_is_named_in_one_sentence():
-    with pytest.raises(
-        ModuleNotFoundError, match="made from the docstrings of no-such-library, which is not"
-    ):
+    with pytest.raises(ModuleNotFoundError, match="made from the docstrings of no-such-library, which is not"):
         library_versions((Library("nosuch", "no-such-library"),))

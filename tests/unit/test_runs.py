@@ -97,9 +97,7 @@ def test_a_run_is_cut_at_its_depth_and_a_query_without_passages_has_no_line(tmp_
         Ranking("q3", ["p1"], [0.5]),
     ]
     write_run(tmp_path / "run.trec", rankings, "bm25", depth=2)
-    assert (
-        tmp_path / "run.trec"
-    ).read_text() == "q1 Q0 p8 1 8 bm25\nq1 Q0 p7 2 7 bm25\nq3 Q0 p1 1 0.5 bm25\n"
+    assert (tmp_path / "run.trec").read_text() == "q1 Q0 p8 1 8 bm25\nq1 Q0 p7 2 7 bm25\nq3 Q0 p1 1 0.5 bm25\n"
 
 
 @pytest.mark.parametrize(

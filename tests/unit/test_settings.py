@@ -261,9 +261,7 @@ def test_a_longer_cycle_of_teachers_is_shown_whole():
     config = changed_config("rankers.cross.loss", "margin_mse")
     config["rankers"]["cross"]["teacher"] = "student"
     config["teachers"]["student"] = {"average": ["student"]}
-    with pytest.raises(
-        ConfigError, match=r"is its own ancestor, (cross → student → cross|student → cross → student)"
-    ):
+    with pytest.raises(ConfigError, match=r"is its own ancestor, (cross → student → cross|student → cross → student)"):
         check_config(config, SCHEMA)
 
 
@@ -323,9 +321,7 @@ def test_the_given_config_is_not_changed_and_a_checked_one_passes_again():
 
 
 def test_a_config_with_only_bm25_is_complete():
-    config = {
-        key: changed_config()[key] for key in ("experiment", "corpora", "test_sets", "bm25", "measures")
-    }
+    config = {key: changed_config()[key] for key in ("experiment", "corpora", "test_sets", "bm25", "measures")}
     checked_config = check_config(config, SCHEMA)
     assert checked_config["seeds"] == [1]
     assert checked_config["rankers"] == checked_config["tables"] == {}

@@ -20,7 +20,8 @@ def query_set_settings(wildcards):
 
 def corpus_settings(wildcards):
     """The dataset of a corpus and how its text is read."""
-    return stable(CONFIG["corpora"][wildcards.corpus])
+    corpus = CONFIG["corpora"][wildcards.corpus]
+    return {key: corpus[key] for key in ("dataset", "passages", "text")}
 
 
 def corpus_versions(wildcards):
@@ -102,11 +103,7 @@ rule fetch_queries:
 
 def learning_queries(wildcards):
     """All queries that any ranker is trained or stopped on."""
-    return [
-        f"{RESULTS}/{folder}/queries.parquet"
-        for folder in QUERY_SETS
-        if not folder.startswith("test_sets/")
-    ]
+    return [f"{RESULTS}/{folder}/queries.parquet" for folder in QUERY_SETS if not folder.startswith("test_sets/")]
 
 
 rule check_overlap:

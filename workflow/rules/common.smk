@@ -14,6 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 from stillroom.code import code_of_script
 from stillroom.config import (
     modules_of_ranker,
+    rankers_that_saw,
     resolve_query_sets,
     resolve_ranker,
     stable,
@@ -23,9 +24,7 @@ from stillroom.config_check import ConfigError, check_config
 from stillroom.collections.docstrings import library_versions
 
 try:
-    CONFIG = check_config(
-        config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
-    )
+    CONFIG = check_config(config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
 except ConfigError as error:
     files = ", ".join(str(file) for file in workflow.configfiles) or "config"
     raise WorkflowError(f"{files}: {error}")

@@ -5,7 +5,9 @@ Needs: a run, the queries and judgements of its test set.
 Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>.
 """
 
-SYSTEM = f"({any_of(CONFIG['bm25'])})|({any_of(CONFIG['rankers'])})/seed-\\d+/({any_of([*CONFIG['indexes'], 'rerank'])})"
+SYSTEM = (
+    f"({any_of(CONFIG['bm25'])})|({any_of(CONFIG['rankers'])})/seed-\\d+/({any_of([*CONFIG['indexes'], 'rerank'])})"
+)
 
 
 def measure_settings(wildcards):

@@ -9,22 +9,22 @@ TABLE_FORMATS = ["csv", "md", "tex"]
 
 
 def table_settings(wildcards):
-    """A table's block, and the seeds that its rows have."""
-    return stable({**CONFIG["tables"][wildcards.table], "seeds": CONFIG["seeds"]})
+    """A table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    table = CONFIG["tables"][wildcards.table]
+    return stable({**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, table["test_sets"])})
 
 
 def length_table_settings(wildcards):
-    """A length table's block, and the seeds that its rows have."""
-    return stable({**CONFIG["length_tables"][wildcards.length_table], "seeds": CONFIG["seeds"]})
+    """A length table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    table = CONFIG["length_tables"][wildcards.length_table]
+    return stable({**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, [table["test_set"]])})
 
 
 def table_metrics(wildcards):
     """The metrics of all systems that a table names, on all its test sets."""
     table = CONFIG["tables"][wildcards.table]
     named = systems({**CONFIG, "tables": {wildcards.table: table}, "length_tables": {}})
-    return [
-        f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set in table["test_sets"] for system in named
-    ]
+    return [f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set in table["test_sets"] for system in named]
 
 
 def length_table_metrics(wildcards):

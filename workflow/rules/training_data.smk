@@ -21,9 +21,7 @@ def training_set_settings(wildcards):
 def token_limits(wildcards):
     """The passage length limits of the rankers that learn from a training set."""
     encoders = {
-        ranker["encoder"]
-        for ranker in CONFIG["rankers"].values()
-        if ranker["training_set"] == wildcards.training_set
+        ranker["encoder"] for ranker in CONFIG["rankers"].values() if ranker["training_set"] == wildcards.training_set
     }
     return {name: CONFIG["encoders"][name]["passage_tokens"] for name in sorted(encoders)}
 

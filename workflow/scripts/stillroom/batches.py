@@ -24,9 +24,7 @@ def chunks_by_length(lengths: Sequence[int], chunk_tokens: int) -> list[np.ndarr
     return chunks
 
 
-def pad(
-    sequences: Sequence[np.ndarray], padding: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+def pad(sequences: Sequence[np.ndarray], padding: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """The sequences as one tensor ids_BL, filled up with `padding`, and mask_BL: true where a token is."""
     lengths = np.array([len(sequence) for sequence in sequences])
     mask_BL = np.arange(lengths.max(initial=1)) < lengths[:, None]

@@ -29,9 +29,7 @@ def cluster_queries(
     query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"]
     vectors_QD = np.load(vectors_path)
     if clusters > len(vectors_QD):
-        raise ValueError(
-            f"clusterings: clusters is {clusters}, but there are only {len(vectors_QD)} training queries."
-        )
+        raise ValueError(f"clusterings: clusters is {clusters}, but there are only {len(vectors_QD)} training queries.")
     cluster_of_query = spherical_k_means(vectors_QD, clusters)
     sizes = np.bincount(cluster_of_query, minlength=clusters)
     logger.info(
@@ -39,9 +37,7 @@ def cluster_queries(
         clusters, len(vectors_QD), sizes.min(), sizes.max(), np.median(sizes), (sizes == 0).sum(),
     )  # fmt: skip
     with atomic_path(clusters_path) as path:
-        pq.write_table(
-            pa.table({"query_id": query_ids, "cluster": pa.array(cluster_of_query, pa.int32())}), path
-        )
+        pq.write_table(pa.table({"query_id": query_ids, "cluster": pa.array(cluster_of_query, pa.int32())}), path)
 
 
 def spherical_k_means(vectors_QD: np.ndarray, clusters: int) -> np.ndarray:

@@ -90,9 +90,7 @@ def with_packages(module: str) -> Iterator[str]:
 
 def is_module(module: str, library: Path) -> bool:
     """Whether the name is a module or a package of the library, rather than something defined in one."""
-    return module.split(".")[0] == library.name and any(
-        file.is_file() for file in candidates(module, library)
-    )
+    return module.split(".")[0] == library.name and any(file.is_file() for file in candidates(module, library))
 
 
 def file_of(module: str, library: Path) -> Path:

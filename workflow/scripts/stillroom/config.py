@@ -42,9 +42,14 @@ def resolve_query_sets(config: dict) -> dict[str, dict]:
         if validation := training_set["validation"]:
             query_sets[f"training_sets/{name}/validation"] = {**validation, "corpus": training_set["corpus"]}
     fetched = ("corpus", "dataset", "queries", "without")
-    return {
-        folder: stable({key: settings[key] for key in fetched}) for folder, settings in query_sets.items()
-    }
+    return {folder: stable({key: settings[key] for key in fetched}) for folder, settings in query_sets.items()}
+
+
+def rankers_that_saw(config: dict, test_sets: list[str]) -> list[str]:
+    """The rankers whose encoder had text like that of the test sets in its own pre-training."""
+    corpora = {config["test_sets"][name]["corpus"] for name in test_sets}
+    encoders = {encoder for corpus in corpora for encoder in config["corpora"][corpus]["seen_by"]}
+    return sorted(name for name, ranker in config["rankers"].items() if ranker["encoder"] in encoders)
 
 
 def systems(config: dict) -> list[str]:

@@ -68,18 +68,14 @@ def check_read(config: dict, name: str, key: str, readers: list[tuple]) -> None:
 
 def missing(config: dict, name: str, key: str, section: str, reason: str) -> ConfigError:
     """The error of a ranker's key that another of its keys asks for."""
-    return config_error(
-        ("rankers", name, key), f"missing, but {reason}; {choices(section, list(config[section]))}."
-    )
+    return config_error(("rankers", name, key), f"missing, but {reason}; {choices(section, list(config[section]))}.")
 
 
 def check_untrained(name: str, ranker: dict) -> None:
     """A ranker that is used as it is has no keys of training."""
     for key in ("training", "training_set", "in_batch"):
         if ranker[key] is not None:
-            raise config_error(
-                ("rankers", name, key), "has no effect without a loss; add one or take the key out."
-            )
+            raise config_error(("rankers", name, key), "has no effect without a loss; add one or take the key out.")
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:
@@ -95,9 +91,7 @@ def check_clustering(config: dict, name: str, ranker: dict) -> None:
     if ranker["clustering"]:
         clustered = config["clusterings"][ranker["clustering"]]["training_set"]
         if clustered != ranker["training_set"]:
-            message = (
-                f"clusters the queries of {clustered}, but the ranker trains on {ranker['training_set']}."
-            )
+            message = f"clusters the queries of {clustered}, but the ranker trains on {ranker['training_set']}."
             raise config_error(("rankers", name, "clustering"), message)
 
 
@@ -107,9 +101,7 @@ def check_in_batch(config: dict, name: str, ranker: dict) -> None:
     for who, path in ((name, ("in_batch",)), (teacher, ("in_batch", "teacher"))):
         architecture = config["rankers"][who]["architecture"]
         if not constant_of("architectures", architecture, "IN_BATCH"):
-            message = (
-                f"{who} is a {architecture}, which cannot score the passages of a batch's other queries."
-            )
+            message = f"{who} is a {architecture}, which cannot score the passages of a batch's other queries."
             raise config_error(("rankers", name, *path), message)
 
 
@@ -138,9 +130,7 @@ def constant_of(folder: str, name: str, constant: str) -> bool:
     path = PACKAGE / folder / f"{name}.py"
     constants = constants_of(path)
     if constant not in constants:
-        raise ValueError(
-            f"{folder}/{path.name}: expected a line `{constant} = True` or `{constant} = False`."
-        )
+        raise ValueError(f"{folder}/{path.name}: expected a line `{constant} = True` or `{constant} = False`.")
     return constants[constant]
 
 

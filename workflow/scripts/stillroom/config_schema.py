@@ -67,9 +67,7 @@ def is_number(_, value) -> bool:
 
 Validator = extend(
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": is_integer, "number": is_number}
-    ),
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": is_integer, "number": is_number}),
 )
 
 
@@ -129,9 +127,7 @@ def unknown_key(path: tuple, block: dict, legal: dict) -> ConfigError:
     unknown = next(key for key in block if key not in legal)
     near = get_close_matches(str(unknown), legal, n=1)
     hint = f", perhaps {near[0]} is meant" if near else ""
-    return config_error(
-        (*path, unknown), f"unknown key{hint}; the legal keys are {', '.join(sorted(legal))}."
-    )
+    return config_error((*path, unknown), f"unknown key{hint}; the legal keys are {', '.join(sorted(legal))}.")
 
 
 def shown(value) -> str:
@@ -182,9 +178,7 @@ def parts(value, schema: dict, path: tuple = ()) -> Iterator[tuple[tuple, object
     yield path, value, schema
     if isinstance(value, dict):
         for key, part in value.items():
-            part_schema = (
-                schema["properties"][key] if "properties" in schema else schema["additionalProperties"]
-            )
+            part_schema = schema["properties"][key] if "properties" in schema else schema["additionalProperties"]
             yield from parts(part, part_schema, (*path, key))
     elif isinstance(value, list):
         for place, part in enumerate(value):

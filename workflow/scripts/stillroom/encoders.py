@@ -27,10 +27,10 @@ def load_encoder(encoder: EncoderSettings) -> PreTrainedModel:
     return AutoModel.from_pretrained(source, config=config, use_safetensors=True, **options)
 
 
-def load_tokenizer(encoder: EncoderSettings) -> PreTrainedTokenizerBase:
-    """The encoder's tokenizer; the length limits are applied by the rankers, not by it."""
-    options = {"revision": encoder.revision} if encoder.revision else {}
-    tokenizer = AutoTokenizer.from_pretrained(locate_weights(encoder.weights), **options)
+def load_tokenizer(weights: str, revision: str | None) -> PreTrainedTokenizerBase:
+    """An encoder's tokenizer; the length limits are applied by the rankers, not by it."""
+    options = {"revision": revision} if revision else {}
+    tokenizer = AutoTokenizer.from_pretrained(locate_weights(weights), **options)
     tokenizer.model_max_length = 1_000_000_000  # the stores keep whole texts; no warning about long ones
     return tokenizer
 
@@ -68,12 +68,8 @@ def check_safetensors(path: Path) -> None:
     try:
         tensors = json.loads(header)
     except ValueError:
-        raise ValueError(
-            f"{path}: not a safetensors file, or cut off within its header ({found:,} bytes)."
-        ) from None
+        raise ValueError(f"{path}: not a safetensors file, or cut off within its header ({found:,} bytes).") from None
     ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
     expected = 8 + header_bytes + max(ends, default=0)
     if found != expected:
-        raise ValueError(
-            f"{path}: expected {expected:,} bytes, found {found:,}. The file is truncated; make it again."
-        )
+        raise ValueError(f"{path}: expected {expected:,} bytes, found {found:,}. The file is truncated; make it again.")

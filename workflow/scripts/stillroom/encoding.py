@@ -5,25 +5,27 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from stillroom.files import atomic_path, remove
 from stillroom.log import ProgressMeter
 from stillroom.ranker import load_ranker
 from stillroom.resume import digest
-from stillroom.tokens import open_tokens, tokenize_texts
+from stillroom.tokens import open_tokens, tokenize_queries
 
 logger = logging.getLogger(__name__)
 
 BLOCK_PASSAGES = 1_024  # encoded between two saves
 
 
-def encode_passages(*, model_folder: str | Path, tokens_folder: str | Path, vectors_path: str | Path) -> None:
+def encode_passages(
+    *, model_folder: str | Path, tokens_folder: str | Path, vectors_path: str | Path, threads: int
+) -> None:
     """Write float32 vectors_PD of all passages as .npy; resumes at the last finished block.
 
     The unfinished file lies beside, in a folder named by a digest of the model and the passages.
     """
+    torch.set_num_threads(threads)
     model = load_ranker(model_folder)
     passages = open_tokens(tokens_folder)
     inputs = [Path(model_folder) / "model.safetensors", Path(tokens_folder) / "ids.bin"]
@@ -41,9 +43,7 @@ def encode_passages(*, model_folder: str | Path, tokens_folder: str | Path, vect
     for start in range(done, len(passages), BLOCK_PASSAGES):
         rows = range(start, min(start + BLOCK_PASSAGES, len(passages)))
         with torch.inference_mode():
-            vectors_PD[rows.start : rows.stop] = (
-                model.encode_passages(passages.take(rows)).float().cpu().numpy()
-            )
+            vectors_PD[rows.start : rows.stop] = model.encode_passages(passages.take(rows)).float().cpu().numpy()
         vectors_PD.flush()
         done_path.with_suffix(".part").write_text(json.dumps(rows.stop))
         done_path.with_suffix(".part").replace(done_path)
@@ -54,18 +54,19 @@ def encode_passages(*, model_folder: str | Path, tokens_folder: str | Path, vect
     remove(parts)
 
 
-def encode_queries(*, model_folder: str | Path, queries_path: str | Path, vectors_path: str | Path) -> None:
+def encode_queries(
+    *, model_folder: str | Path, queries_path: str | Path, vectors_path: str | Path, threads: int
+) -> None:
     """Write float32 vectors_QD of a query set as .npy."""
+    torch.set_num_threads(threads)
     model = load_ranker(model_folder)
-    queries = tokenize_texts(model.settings.encoder, pq.read_table(queries_path)["text"].to_pylist())
+    queries = tokenize_queries(model.tokenizer, queries_path)
     vectors_QD = np.empty((len(queries), model.encoder.config.hidden_size), dtype=np.float32)
     meter = ProgressMeter(total=len(queries), unit="queries encoded")
     for start in range(0, len(queries), BLOCK_PASSAGES):
         rows = range(start, min(start + BLOCK_PASSAGES, len(queries)))
         with torch.inference_mode():
-            vectors_QD[rows.start : rows.stop] = (
-                model.encode_queries(queries.take(rows)).float().cpu().numpy()
-            )
+            vectors_QD[rows.start : rows.stop] = model.encode_queries(queries.take(rows)).float().cpu().numpy()
         meter.advance(len(rows))
     meter.finish()
     check_finite(vectors_QD, vectors_path)

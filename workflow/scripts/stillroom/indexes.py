@@ -38,9 +38,7 @@ def build_index(
     try:
         index = faiss.index_factory(vectors_PD.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
-        raise ValueError(
-            f"indexes: {factory!r} is not a faiss factory string such as Flat or HNSW32."
-        ) from error
+        raise ValueError(f"indexes: {factory!r} is not a faiss factory string such as Flat or HNSW32.") from error
     if not index.is_trained:
         index.train(np.ascontiguousarray(vectors_PD))
     meter = ProgressMeter(total=len(vectors_PD), unit="passages indexed")
@@ -73,9 +71,7 @@ def retrieve(
     query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_pylist()
     vectors_QD = np.load(vectors_path)
     if len(query_ids) != len(vectors_QD):
-        raise ValueError(
-            f"{vectors_path}: expected {len(query_ids):,} vectors (queries), found {len(vectors_QD):,}."
-        )
+        raise ValueError(f"{vectors_path}: expected {len(query_ids):,} vectors (queries), found {len(vectors_QD):,}.")
 
     def ranked():
         meter = ProgressMeter(total=len(query_ids), unit="queries searched")

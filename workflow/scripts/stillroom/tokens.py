@@ -5,7 +5,7 @@ The ids are kept untruncated and without special tokens, so every length limit a
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from stillroom.encoders import load_tokenizer
 from stillroom.files import atomic_path
 from stillroom.log import ProgressMeter
-from stillroom.settings import EncoderSettings
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +43,10 @@ class Tokens:
 
 
 def tokenize_passages(
-    *, passages_path: str | Path, encoder: EncoderSettings, tokens_folder: str | Path
+    *, passages_path: str | Path, weights: str, revision: str | None, tokens_folder: str | Path
 ) -> None:
     """Write the token store of a corpus: ids.bin (row after row), offsets.npy, tokens.json; streamed."""
-    tokenizer = load_tokenizer(encoder)
+    tokenizer = load_tokenizer(weights, revision)
     dtype = np.dtype("<u2" if len(tokenizer) <= 1 << 16 else "<u4")
     passages = pq.ParquetFile(passages_path)
     meter = ProgressMeter(total=passages.metadata.num_rows, unit="passages tokenized")
@@ -66,7 +65,7 @@ def tokenize_passages(
             "passages": len(lengths),
             "tokens": int(offsets[-1]),
             "dtype": dtype.str,
-            "weights": encoder.weights,
+            "weights": weights,
         }
         (folder / "tokens.json").write_text(json.dumps(facts, indent=2) + "\n")
     meter.finish()
@@ -83,17 +82,15 @@ def open_tokens(folder: str | Path) -> Tokens:
         (folder / "ids.bin").stat().st_size // np.dtype(facts["dtype"]).itemsize,
     )
     if found != expected:
-        raise ValueError(
-            f"{folder / 'ids.bin'}: expected {expected:,} token ids, found {found:,}; delete the folder."
-        )
+        raise ValueError(f"{folder / 'ids.bin'}: expected {expected:,} token ids, found {found:,}; delete the folder.")
     if not expected:  # an empty file cannot be mapped
         return Tokens(np.empty(0, facts["dtype"]), offsets)
     return Tokens(np.memmap(folder / "ids.bin", dtype=facts["dtype"], mode="r"), offsets)
 
 
-def tokenize_texts(encoder: EncoderSettings, texts: Sequence[str]) -> Tokens:
-    """Token ids of texts that fit in memory (queries)."""
-    ids = token_ids(load_tokenizer(encoder), list(texts))
+def tokenize_queries(tokenizer, queries_path: str | Path) -> Tokens:
+    """The token ids of a query set, in memory, in the order of queries.parquet."""
+    ids = token_ids(tokenizer, pq.read_table(queries_path, columns=["text"])["text"].to_pylist())
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids], dtype=np.int64)])
     return Tokens(np.fromiter((token for row in ids for token in row), np.int32, int(offsets[-1])), offsets)
 
@@ -102,6 +99,4 @@ def token_ids(tokenizer, texts: list[str]) -> list[list[int]]:
     """Untruncated ids without special tokens."""
     if not texts:
         return []
-    return tokenizer(texts, add_special_tokens=False, truncation=False, return_attention_mask=False)[
-        "input_ids"
-    ]
+    return tokenizer(texts, add_special_tokens=False, truncation=False, return_attention_mask=False)["input_ids"]

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from stillroom.dual_encoder import DualEncoder
@@ -25,9 +24,9 @@ from stillroom.ranker import Ranker, best_device, load_ranker
 from stillroom.registry import named
 from stillroom.resume import ResumeFolder
 from stillroom.settings import RankerSettings, settings_to_dict
-from stillroom.tokens import Tokens, open_tokens, tokenize_texts
-from stillroom.triples import Triples, read_triples
-from stillroom.validation import Candidates, read_candidates, validate
+from stillroom.tokens import Tokens, open_tokens, tokenize_queries
+from stillroom.triples import Triples, check_known, read_triples
+from stillroom.validation import Validation, read_validation
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class Progress:
     step: int = 0
     curve: list[dict] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # since the last line of the curve
-    best_nDCG: float = -1.0
+    best_ndcg: float = -1.0
     best_step: int = 0
     validations_without_gain: int = 0
     seconds: float = 0.0
@@ -53,53 +52,62 @@ def train_ranker(
     settings: RankerSettings,
     seed: int,
     code: str,
-    queries_path: str | Path,
-    tokens_folder: str | Path,
-    triples_path: str | Path,
+    threads: int,
+    inputs: dict[str, str],
     model_folder: str | Path,
-    teacher_scores_path: str | Path | None = None,
-    clusters_path: str | Path | None = None,
-    in_batch_teacher_folder: str | Path | None = None,
-    validation: dict[str, str | Path] | None = None,
     save_seconds: float = SAVE_SECONDS,
 ) -> None:
     """Train a ranker on triples and write its folder: weights, config, tokenizer, training.jsonl.
 
-    `validation` holds the paths that `read_candidates` takes. `code` is a digest of the code: with the settings and
-    the inputs it decides whether an interrupted training may be resumed.
+    `inputs` are paths: queries, triples and tokens (a file of the token store); where the settings ask for them,
+    teacher_scores, clusters, in_batch_teacher (its weights), and validation_queries, validation_qrels,
+    validation_run with passages. Settings, seed, threads, `code` (a digest) and the contents of the inputs decide
+    whether an interrupted training may be resumed.
     """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    inputs = {name: Path(path) for name, path in inputs.items() if name != "audit"}
     model_folder = Path(model_folder)
-    triples = read_triples(triples_path, teacher_scores_path=teacher_scores_path, clusters_path=clusters_path)
-    queries = tokenize_texts(settings.encoder, pq.read_table(queries_path)["text"].to_pylist())
-    passages = open_tokens(tokens_folder)
-    check_rows(triples, queries, passages, triples_path)
-    candidates = read_candidates(encoder=settings.encoder, **validation) if validation else None
-    in_batch_teacher = load_ranker(in_batch_teacher_folder) if in_batch_teacher_folder else None
     seed_step(seed, 0)
     model = named("architectures", settings.architecture).new(settings).to(best_device()).train()
-    resume = ResumeFolder(
-        model_folder / "resume",
-        identity={
-            "code": code,
-            "seed": seed,
-            "threads": torch.get_num_threads(),
-            **settings_to_dict(settings),
-        },
-        inputs={
-            "queries": queries_path,
-            "passages": Path(tokens_folder) / "ids.bin",
-            "triples": triples_path,
-            "teacher scores": teacher_scores_path,
-            "clusters": clusters_path,
-            "in-batch teacher": in_batch_teacher_folder
-            and Path(in_batch_teacher_folder) / "model.safetensors",
-            **{f"validation {name}": path for name, path in (validation or {}).items()},
-        },
-    )
-    trainer = Trainer(model, settings, seed, triples, queries, passages, candidates, in_batch_teacher)
+    identity = {"code": code, "seed": seed, "threads": threads, **settings_to_dict(settings)}
+    resume = ResumeFolder(model_folder / "resume", identity=identity, inputs=inputs)
+    trainer = Trainer(model, settings, seed, **read_inputs(inputs, model.tokenizer))
     trainer.run(resume, save_seconds)
     write_model(model, trainer.progress.curve, model_folder)
     resume.remove()
+
+
+def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
+    """What the trainer learns from, opened: triples, queries, passages, validation, in_batch_teacher."""
+    triples = read_triples(
+        inputs["triples"], teacher_scores_path=inputs.get("teacher_scores"), clusters_path=inputs.get("clusters")
+    )
+    queries, passages = tokenize_queries(tokenizer, inputs["queries"]), open_tokens(inputs["tokens"].parent)
+    check_known(triples, len(queries), len(passages), inputs["triples"])
+    validation = in_batch_teacher = None
+    if "validation_run" in inputs:
+        validation = read_validation(
+            tokenizer,
+            queries_path=inputs["validation_queries"],
+            qrels_path=inputs["validation_qrels"],
+            run_path=inputs["validation_run"],
+            passages_path=inputs["passages"],
+        )
+    if "in_batch_teacher" in inputs:
+        in_batch_teacher = load_ranker(inputs["in_batch_teacher"].parent)
+    return {
+        "triples": triples,
+        "queries": queries,
+        "passages": passages,
+        "validation": validation,
+        "in_batch_teacher": in_batch_teacher,
+    }
+
+
+def export_ranker(*, settings: RankerSettings, model_folder: str | Path) -> None:
+    """Write the folder of a ranker that is used as it is."""
+    write_model(named("architectures", settings.architecture).new(settings), [], Path(model_folder))
 
 
 class Trainer:
@@ -113,13 +121,13 @@ class Trainer:
         triples: Triples,
         queries: Tokens,
         passages: Tokens,
-        candidates: Candidates | None = None,
+        validation: Validation | None = None,
         in_batch_teacher: DualEncoder | None = None,
     ):
         training = settings.training
         self.model, self.settings, self.seed = model, settings, seed
         self.triples, self.queries, self.passages = triples, queries, passages
-        self.candidates, self.in_batch_teacher = candidates, in_batch_teacher
+        self.validation, self.in_batch_teacher = validation, in_batch_teacher
         self.loss = named("losses", settings.loss)
         self.in_batch_loss = named("losses", settings.in_batch.loss) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
@@ -148,7 +156,7 @@ class Trainer:
                 saved = time.monotonic()
         meter.finish()
         if self.best_weights:
-            logger.info("best nDCG@10 %.4f at step %d", self.progress.best_nDCG, self.progress.best_step)
+            logger.info("best nDCG@10 %.4f at step %d", self.progress.best_ndcg, self.progress.best_step)
             self.model.load_state_dict(self.best_weights)
 
     def step(self) -> float:
@@ -200,8 +208,8 @@ class Trainer:
             "seconds": round(progress.seconds, 1),
         }
         progress.losses = []
-        if is_due and self.candidates:
-            line |= validate(self.model, self.candidates, self.passages)
+        if is_due and self.validation:
+            line |= self.validation.measure(self.model, self.passages)
             logger.info("step %d: loss %.4f, nDCG@10 %.4f", progress.step, line["loss"], line["nDCG@10"])
             self.keep_best(line["nDCG@10"])
         progress.curve.append(line)
@@ -209,8 +217,8 @@ class Trainer:
     def keep_best(self, ndcg: float) -> None:
         """Remember the weights of the best validation, and count the validations since."""
         self.progress.validations_without_gain += 1
-        if ndcg > self.progress.best_nDCG:
-            self.progress.best_nDCG, self.progress.best_step = ndcg, self.progress.step
+        if ndcg > self.progress.best_ndcg:
+            self.progress.best_ndcg, self.progress.best_step = ndcg, self.progress.step
             self.progress.validations_without_gain = 0
             self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
@@ -226,25 +234,12 @@ def seed_step(seed: int, step: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
 
 
-def check_rows(triples: Triples, queries: Tokens, passages: Tokens, path: str | Path) -> None:
-    """Stop when a triple points beyond the queries or the passages."""
-    for name, rows, texts in [
-        ("query", triples.query, queries),
-        ("positive", triples.positive, passages),
-        ("negative", triples.negative, passages),
-    ]:
-        beyond = np.flatnonzero((rows < 0) | (rows >= len(texts)))
-        if len(beyond):
-            raise ValueError(
-                f"{path}: triple {beyond[0]:,} has {name} {rows[beyond[0]]}, expected a row number below {len(texts):,}."
-            )
-
-
 def write_model(model: Ranker, curve: list[dict], model_folder: Path) -> None:
     """Write the files of the model folder beside, then move them in: the resumable state stays where it is."""
     with atomic_path(model_folder / "finished") as folder:
         model.save(folder)
-        (folder / "training.jsonl").write_text("".join(json.dumps(line) + "\n" for line in curve))
+        if curve:
+            (folder / "training.jsonl").write_text("".join(json.dumps(line) + "\n" for line in curve))
         for file in folder.iterdir():
             target = model_folder / file.name
             remove(target)

@@ -93,6 +93,4 @@ def sample_triples(
         rows_of(columns[2], passage_ids, path=candidates_path, kind="passage"),
     ]
     with atomic_path(triples_path) as path:
-        pq.write_table(
-            pa.table([column.astype(np.int32) for column in rows_of_columns], schema=TRIPLES), path
-        )
+        pq.write_table(pa.table([column.astype(np.int32) for column in rows_of_columns], schema=TRIPLES), path)

@@ -31,10 +31,23 @@ def read_triples(
     if teacher_scores_path:
         teacher = pq.read_table(teacher_scores_path, columns=["pos_score", "neg_score"])
         if len(teacher) != len(table):
-            raise ValueError(
-                f"{teacher_scores_path}: expected {len(table):,} rows (triples), found {len(teacher):,}."
-            )
+            raise ValueError(f"{teacher_scores_path}: expected {len(table):,} rows (triples), found {len(teacher):,}.")
         scores = np.column_stack([teacher["pos_score"].to_numpy(), teacher["neg_score"].to_numpy()])
     if clusters_path:
         clusters = pq.read_table(clusters_path, columns=["cluster"])["cluster"].to_numpy()
     return Triples(*columns, teacher_scores=scores, cluster_of_query=clusters)
+
+
+def check_known(triples: Triples, queries: int, passages: int, path: str | Path) -> None:
+    """Stop when a triple has a row number that its file does not have."""
+    for name, rows, count in [
+        ("query", triples.query, queries),
+        ("positive", triples.positive, passages),
+        ("negative", triples.negative, passages),
+    ]:
+        beyond = np.flatnonzero((rows < 0) | (rows >= count))
+        if len(beyond):
+            raise ValueError(
+                f"{path}: {len(beyond):,} triples have an unknown {name}; the first is triple {beyond[0]:,} with row "
+                f"{rows[beyond[0]]:,}, expected a row below {count:,}."
+            )

@@ -12,53 +12,56 @@ from ir_measures import RR, nDCG
 from stillroom.ranker import Ranker
 from stillroom.runs import read_qrels, read_run
 from stillroom.scoring import score_pairs
-from stillroom.settings import EncoderSettings
-from stillroom.tokens import Tokens, tokenize_texts
+from stillroom.tokens import Tokens, tokenize_queries
 
 MEASURES = [nDCG @ 10, RR @ 10]
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """Candidates of the validation queries by row numbers, with the ids and judgements that measures need."""
+class Validation:
+    """The candidates of the validation queries, by row numbers, and where their judgements are."""
 
     queries: Tokens
-    query_rows: np.ndarray  # (N,) one per candidate
+    query_rows: np.ndarray  # (N,) one per candidate, in the order of the run
     passage_rows: np.ndarray  # (N,)
-    run: pd.DataFrame  # query_id, doc_id, score: the first stage's
-    qrels: pd.DataFrame  # query_id, doc_id, relevance
+    run_path: str | Path
+    qrels_path: str | Path
 
-    def measure(self, scores: np.ndarray | None = None) -> dict[str, float]:
-        """Mean nDCG@10 and RR@10 when the candidates are ordered by these scores, or by the first stage's."""
-        run = self.run if scores is None else self.run.assign(score=scores.astype(np.float64))
-        means = ir_measures.calc_aggregate(MEASURES, self.qrels, run)
-        return {str(measure): float(means[measure]) for measure in MEASURES}
+    def measure(self, model: Ranker, passages: Tokens) -> dict[str, float]:
+        """Mean nDCG@10 and RR@10 of the model's order of the candidates."""
+        was_training = model.training
+        model.eval()
+        scores = score_pairs(model, self.queries, passages, self.query_rows, self.passage_rows)
+        model.train(was_training)
+        return judge(self.run_path, self.qrels_path, scores)
 
 
-def read_candidates(
-    *,
-    queries_path: str | Path,
-    qrels_path: str | Path,
-    run_path: str | Path,
-    passages_path: str | Path,
-    encoder: EncoderSettings,
-) -> Candidates:
-    """The candidates of a run file; a passage or query that the collection lacks stops with its id."""
-    queries = pq.read_table(queries_path, columns=["query_id", "text"])
-    query_rows, passage_rows, run = run_rows(
-        run_path=run_path, query_ids=queries["query_id"].to_numpy(), passages_path=passages_path
-    )
+def read_validation(
+    tokenizer, *, queries_path: str | Path, qrels_path: str | Path, run_path: str | Path, passages_path: str | Path
+) -> Validation:
+    """The validation set of a run file of candidates; a passage or query that is unknown stops with its id."""
+    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
+    query_rows, passage_rows, _ = run_rows(run_path=run_path, query_ids=query_ids, passages_path=passages_path)
+    return Validation(tokenize_queries(tokenizer, queries_path), query_rows, passage_rows, run_path, qrels_path)
+
+
+def judge(run_path: str | Path, qrels_path: str | Path, scores: np.ndarray | None = None) -> dict[str, float]:
+    """Mean nDCG@10 and RR@10 over the judged queries of a run, with other scores for its lines where given."""
+    run = read_run(run_path).rename(columns={"passage_id": "doc_id"})
+    if scores is not None:
+        run["score"] = scores.astype(np.float64)
     qrels = read_qrels(qrels_path).rename(columns={"passage_id": "doc_id", "grade": "relevance"})
-    run = run.rename(columns={"passage_id": "doc_id"})[["query_id", "doc_id", "score"]]
-    tokens = tokenize_texts(encoder, queries["text"].to_pylist())
-    return Candidates(tokens, query_rows, passage_rows, run, qrels)
+    means = ir_measures.calc_aggregate(MEASURES, qrels, run)
+    return {str(measure): float(means[measure]) for measure in MEASURES}
 
 
 def run_rows(
-    *, run_path: str | Path, query_ids: np.ndarray, passages_path: str | Path
+    *, run_path: str | Path, query_ids: np.ndarray, passages_path: str | Path, depth: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """Row numbers of a run's queries and passages, and the run itself."""
+    """Row numbers of the queries and passages of a run's lines, and those lines; only ranks up to `depth`."""
     run = read_run(run_path)
+    if depth is not None:
+        run = run[run.groupby("query_id", sort=False).cumcount() < depth].reset_index(drop=True)
     query_rows = rows_of(run["query_id"], query_ids, path=run_path, kind="query")
     passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"].to_numpy()
     return query_rows, rows_of(run["passage_id"], passage_ids, path=run_path, kind="passage"), run
@@ -74,12 +77,3 @@ def rows_of(ids, known_ids: np.ndarray, *, path: str | Path, kind: str) -> np.nd
             "make the file again from this collection."
         )
     return rows
-
-
-def validate(model: Ranker, candidates: Candidates, passages: Tokens) -> dict[str, float]:
-    """Mean nDCG@10 and RR@10 of the model's order of the candidates."""
-    was_training = model.training
-    model.eval()
-    scores = score_pairs(model, candidates.queries, passages, candidates.query_rows, candidates.passage_rows)
-    model.train(was_training)
-    return candidates.measure(scores)

@@ -63,22 +63,16 @@ class BertCat(Ranker):
         """Named as in transformers' sequence classification: the encoder under its own prefix, and `classifier`."""
         prefix = self.encoder.base_model_prefix
         encoder = {f"{prefix}.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
-        return encoder | {
-            f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()
-        }
+        return encoder | {f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()}
 
     def load_weights(self, weights: dict[str, torch.Tensor]) -> None:
         prefix = f"{self.encoder.base_model_prefix}."
-        self.encoder.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-        )
+        self.encoder.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
         self.classifier.load_state_dict(
             {k.removeprefix("classifier."): v for k, v in weights.items() if k.startswith("classifier.")}
         )
 
     def save(self, folder) -> None:
         self.encoder.config.num_labels = 1
-        self.encoder.config.architectures = [
-            type(self.encoder).__name__.replace("Model", "ForSequenceClassification")
-        ]
+        self.encoder.config.architectures = [type(self.encoder).__name__.replace("Model", "ForSequenceClassification")]
         super().save(folder)

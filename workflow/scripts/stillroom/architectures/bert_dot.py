@@ -33,9 +33,7 @@ class BertDot(DualEncoder):
 
     def encode(self, inputs: Texts) -> torch.Tensor:
         pool = POOLINGS[self.settings.pooling]
-        vectors = self.in_chunks(
-            inputs, lambda rows: pool(*self.hidden_states([inputs[row] for row in rows]))
-        )
+        vectors = self.in_chunks(inputs, lambda rows: pool(*self.hidden_states([inputs[row] for row in rows])))
         vectors_BD = torch.stack(vectors)
         return normalize(vectors_BD, dim=-1) if self.settings.normalize else vectors_BD
 

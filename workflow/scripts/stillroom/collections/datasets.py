@@ -82,9 +82,7 @@ def check_passages(path: Path, dataset_id: str, expected: int | None) -> None:
         raise ValueError(f"dataset {dataset_id}: expected passages, found none.")
     distinct = pc.count_distinct(ids).as_py()
     if distinct != len(ids):
-        raise ValueError(
-            f"dataset {dataset_id}: {len(ids) - distinct:,} of {len(ids):,} passage ids occur twice."
-        )
+        raise ValueError(f"dataset {dataset_id}: {len(ids) - distinct:,} of {len(ids):,} passage ids occur twice.")
 
 
 def fetch_queries(
@@ -122,17 +120,13 @@ def fetch_queries(
     judged = {query_id for query_id, _, _ in judgements}
     kept = [(query_id, text) for query_id, text in found if query_id not in left_out]
     if queries is not None:
-        drawn = sorted((id_digest(query_id), query_id) for query_id, _ in kept if query_id in judged)[
-            :queries
-        ]
+        drawn = sorted((id_digest(query_id), query_id) for query_id, _ in kept if query_id in judged)[:queries]
         keep = {query_id for _, query_id in drawn}
         kept = [(query_id, text) for query_id, text in kept if query_id in keep]
     if not kept:
         raise ValueError(f"dataset {dataset_id}: no queries are left of {len(found):,}.")
     ids = {query_id for query_id, _ in kept}
-    logger.info(
-        "%s: %d of %d queries, %d of them judged", dataset_id, len(kept), len(found), len(ids & judged)
-    )
+    logger.info("%s: %d of %d queries, %d of them judged", dataset_id, len(kept), len(found), len(ids & judged))
     judgements = [row for row in judgements if row[0] in ids]
     report_unknown_passages(judgements, passages_path, dataset_id)
     with atomic_path(queries_path) as path:
@@ -156,9 +150,7 @@ def raw_documents(dataset: ir_datasets.Dataset, dataset_id: str) -> Iterable:
     """The passages with the broken characters of the original file."""
     repaired = getattr(getattr(dataset.docs_handler(), "_dlc", None), "_streamer", None)
     if not isinstance(repaired, FixEncoding):
-        raise ValueError(
-            f"dataset {dataset_id}: `text: raw` is known for MS MARCO passages only; use `repaired`."
-        )
+        raise ValueError(f"dataset {dataset_id}: `text: raw` is known for MS MARCO passages only; use `repaired`.")
     return TsvDocs(repaired._streamer, namespace="raw").docs_iter()
 
 

@@ -15,9 +15,7 @@ RULE = re.compile(r"^[\s\-=+~^|_*#.]*$")
 DIRECTIVE = re.compile(r"^\s*\.\. ([\w-]+)::(.*)$")
 MARKUP_BLOCK = re.compile(r"^\s*\.\.(\s|$)")  # comment, link target, footnote
 FENCE = re.compile(r"^\s*```")
-LABEL = re.compile(
-    r"^\s*\**(examples?|usage|references?|reference implementation|citation)\**\s*::?\s*$", re.I
-)
+LABEL = re.compile(r"^\s*\**(examples?|usage|references?|reference implementation|citation)\**\s*::?\s*$", re.I)
 PLACEHOLDER = re.compile(r"%\([\w:]+\)s")
 TEMPLATE_LINE = re.compile(r"^\s*(\{\w*\}|%s)\s*$")
 # What makes a summary no question: code, section labels, placeholders, one parameter's description, a notice.

@@ -99,9 +99,7 @@ def read_documented(name: str, folder: Path) -> list[Documented]:
             full_name = ".".join((*modules, found.name.removeprefix(found.module + ".")))
             name_left = full_name if found.name in objects else found.name
             objects.setdefault(name_left, found._replace(name=name_left))
-    logger.info(
-        "read %s documented objects of %s (%s unreadable files)", f"{len(objects):,}", name, unreadable
-    )
+    logger.info("read %s documented objects of %s (%s unreadable files)", f"{len(objects):,}", name, unreadable)
     return list(objects.values())
 
 
@@ -142,9 +140,7 @@ def documented_objects(tree: ast.Module, *, library: str, modules: tuple[str, ..
             owner = {"owner": name, "bases": base_names(node)}
             for method in filter(is_public, node.body):
                 method_name = f"{name}.{method.name}"
-                yield from documented(
-                    method, method_name, library=library, module=module, package=package, **owner
-                )
+                yield from documented(method, method_name, library=library, module=module, package=package, **owner)
 
 
 def documented(node: ast.AST, name: str, **where) -> Iterator[Documented]:

@@ -46,9 +46,7 @@ def build_pydocs(folder: str | Path) -> None:
     logger.info("building pydocs from the docstrings of %s", ", ".join(map(" ".join, versions.items())))
     objects = [found for name, _ in LIBRARIES for found in read_documented(name, library_folder(name))]
     found = candidates(read_passages(objects))
-    logger.info(
-        "found %s passages in %s components", f"{len(found.passages):,}", f"{len(found.component_sizes):,}"
-    )
+    logger.info("found %s passages in %s components", f"{len(found.passages):,}", f"{len(found.component_sizes):,}")
     with new_folder(Path(folder)) as unfinished:
         for name in (DEFAULT, LARGE):
             write_collection(unfinished / name, select(found, sizes=QUERIES[name], passages=PASSAGES[name]))
@@ -123,9 +121,7 @@ def version_key() -> str:
     """Short digest of what pydocs depends on: the libraries' versions and the code that reads them."""
     sources = [Path(module.__file__) for module in MODULES] + [Path(__file__)]
     versions = json.dumps(library_versions()).encode()
-    return digest([(b"versions", versions), *((path.name.encode(), path.read_bytes()) for path in sources)])[
-        :12
-    ]
+    return digest([(b"versions", versions), *((path.name.encode(), path.read_bytes()) for path in sources)])[:12]
 
 
 def pydocs_folder() -> Path:
@@ -158,9 +154,7 @@ class PydocsPassages(JsonlDocs):
 
     def __init__(self, collection: str):
         self.collection = collection
-        super().__init__(
-            PydocsFile(collection, "passages.jsonl"), namespace="pydocs", lang="en", docstore_path=""
-        )
+        super().__init__(PydocsFile(collection, "passages.jsonl"), namespace="pydocs", lang="en", docstore_path="")
 
     def docs_store(self, field="doc_id", options=DEFAULT_DOCSTORE_OPTIONS):
         """A store to look passages up by id, beside their file."""
@@ -183,7 +177,5 @@ def register_pydocs() -> None:
         ir_datasets.registry.register(name, ir_datasets.Dataset(passages))
         for split in SPLITS:
             queries = JsonlQueries(PydocsFile(name, f"{split}.queries.jsonl"), lang="en")
-            qrels = TrecQrels(
-                PydocsFile(name, f"{split}.qrels.txt"), GRADES if split == "graded" else RELEVANCE
-            )
+            qrels = TrecQrels(PydocsFile(name, f"{split}.qrels.txt"), GRADES if split == "graded" else RELEVANCE)
             ir_datasets.registry.register(f"{name}/{split}", ir_datasets.Dataset(passages, queries, qrels))

@@ -92,9 +92,7 @@ def related_components(passages: list[Passage]) -> list[int]:
 
 def see_also_positions(passages: list[Passage]) -> list[list[int]]:
     """For each passage the positions of the passages under its See Also."""
-    by_name = {
-        name: at for at, passage in enumerate(passages) for name in (passage.passage_id, *passage.aliases)
-    }
+    by_name = {name: at for at, passage in enumerate(passages) for name in (passage.passage_id, *passage.aliases)}
     by_ending = names_by_ending(by_name)
     referred = []
     for position, passage in enumerate(passages):

@@ -65,9 +65,7 @@ def candidates(passages: list[Passage]) -> Candidates:
     queries = {split: [] for split in SPLITS}
     for first in sorted(by_component, key=lambda position: hashed(passages[position].passage_id)):
         split = side(passages[first].passage_id, sizes[first])
-        groups = sorted(
-            by_component[first], key=lambda group: hashed("query " + passages[group[0]].passage_id)
-        )
+        groups = sorted(by_component[first], key=lambda group: hashed("query " + passages[group[0]].passage_id))
         found = [query_of(group, passages, grades if split == "graded" else None) for group in groups]
         usable = sorted(filter(is_gradable, found), key=lacks_sibling) if split == "graded" else found
         queries[split] += usable[: QUERIES_PER_COMPONENT[split]]

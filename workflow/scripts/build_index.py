@@ -1,0 +1,15 @@
+"""Rule build_index: index the passages' vectors with faiss."""
+
+from pathlib import Path
+
+from stillroom.indexes import build_index
+from stillroom.log import start_log
+
+start_log(snakemake.log[0])
+build_index(
+    vectors_path=snakemake.input.vectors,
+    passages_path=snakemake.input.passages,
+    factory=snakemake.params.settings["factory"],
+    index_folder=Path(snakemake.output.index).parent,
+    threads=snakemake.threads,
+)

@@ -1,0 +1,50 @@
+"""Re-ranking: the first passages of a first-stage run in the order of a ranker."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+
+from stillroom.files import remove
+from stillroom.ranker import load_ranker
+from stillroom.resume import digest
+from stillroom.runs import Ranking, write_run
+from stillroom.scoring import score_pairs_resumably
+from stillroom.tokens import open_tokens, tokenize_queries
+from stillroom.validation import run_rows
+
+
+def rerank(
+    *,
+    model_folder: str | Path,
+    candidates_path: str | Path,
+    queries_path: str | Path,
+    passages_path: str | Path,
+    tokens_folder: str | Path,
+    depth: int,
+    run_path: str | Path,
+    tag: str,
+    threads: int,
+) -> None:
+    """Write a TREC run of each query's first `depth` candidates, scored by the ranker; resumes after an interruption.
+
+    Passages below `depth` are left out: a re-ranked run is as long as what was re-ranked.
+    """
+    torch.set_num_threads(threads)
+    model = load_ranker(model_folder)
+    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
+    query_rows, passage_rows, run = run_rows(
+        run_path=candidates_path, query_ids=query_ids, passages_path=passages_path, depth=depth
+    )
+    queries = tokenize_queries(model.tokenizer, queries_path)
+    inputs = [Path(model_folder) / "model.safetensors", candidates_path]
+    parts = Path(run_path).parent / f".{Path(run_path).name}-{depth}-{'-'.join(map(digest, inputs))}"
+    passages = open_tokens(tokens_folder)
+    scores = score_pairs_resumably(model, queries, passages, query_rows, passage_rows, parts_folder=parts)
+    run["score"] = scores
+    ranked = (
+        Ranking(query_id, rows["passage_id"].to_numpy(), rows["score"].to_numpy())
+        for query_id, rows in run.groupby("query_id", sort=False)
+    )
+    write_run(run_path, ranked, tag)
+    remove(parts)

@@ -1,0 +1,202 @@
+"""Tables of measures: a row per system, a column per test set and measure; as CSV, Markdown and LaTeX."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ttest_rel
+
+from stillroom.config import systems_of
+from stillroom.files import atomic_path
+
+logger = logging.getLogger(__name__)
+
+SEEN_MARK = "†"
+SEEN_NOTE = f"{SEEN_MARK} The encoder has seen text of this kind in its own pre-training: not a zero-shot result."
+Metrics = dict[tuple[str, str], dict]  # (test set, system) → the content of its metrics file
+
+
+def make_table(
+    *,
+    settings: dict,
+    metrics_paths: list[str],
+    csv_path: str | Path,
+    md_path: str | Path,
+    tex_path: str | Path,
+) -> None:
+    """Write a table of the config: its rows, and below which of its expectations hold.
+
+    The CSV starts with the column `system`, as in the paths; its other columns are `<test set> <measure>`.
+    """
+    metrics = read_metrics(metrics_paths)
+    columns = [(test_set, measure) for test_set in settings["test_sets"] for measure in settings["measures"]]
+    rows = system_rows(settings)
+    values = [[mean_of(metrics, test_set, system, measure) for test_set, measure in columns] for system, _ in rows]
+    counts = {test_set: queries_of(metrics, test_set) for test_set in settings["test_sets"]}
+    notes = [f"Queries: {', '.join(f'{test_set} {count:,}' for test_set, count in counts.items())}."]
+    notes += [SEEN_NOTE] if settings["seen"] else []
+    notes += [expectation_note(expectation, settings, metrics) for expectation in settings["expectations"]]
+    write_table(
+        title=settings["title"],
+        rows=rows,
+        headers=[f"{test_set} {measure}" for test_set, measure in columns],
+        printed=[f"{test_set} {printed_measure(measure)}" for test_set, measure in columns],
+        values=np.array(values),
+        notes=notes,
+        paths=(csv_path, md_path, tex_path),
+    )
+
+
+def read_metrics(paths: list[str]) -> Metrics:
+    """The metrics files by test set and system."""
+    metrics = {}
+    for path in paths:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        metrics[content["test_set"], content["system"]] = content
+    return metrics
+
+
+def system_rows(settings: dict) -> list[tuple[str, str]]:
+    """(system, label) of every line: a ranker's row has one per seed; labels of marked encoders carry the mark."""
+    rows = []
+    for row in settings["rows"]:
+        label = f"{row['label']} {SEEN_MARK}" if row.get("ranker") in settings["seen"] else row["label"]
+        named = systems_of(row, settings["seeds"])
+        for number, system in enumerate(named):
+            rows.append((system, label if len(named) == 1 else f"{label}, seed {settings['seeds'][number]}"))
+    return rows
+
+
+def mean_of(metrics: Metrics, test_set: str, system: str, measure: str) -> float:
+    """The mean of a measure over the queries of a test set."""
+    return metrics[test_set, system]["measures"][measure]["mean"]
+
+
+def queries_of(metrics: Metrics, test_set: str) -> int:
+    """The number of queries that the means of a test set are over."""
+    return next(content["queries"] for (name, _), content in metrics.items() if name == test_set)
+
+
+def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str:
+    """One line: what was expected, and per test set whether it holds, with both means and a paired t-test."""
+    measure, results = expectation["measure"], []
+    label_of = {system: label.removesuffix(f" {SEEN_MARK}") for system, label in system_rows(settings)}
+    better, than = (systems_of(expectation[side], settings["seeds"]) for side in ("better", "than"))
+    names = [label_of.get(systems[0], systems[0]) for systems in (better, than)]
+    for test_set in expectation["test_sets"] or settings["test_sets"]:
+        one, other = (query_values(metrics, test_set, systems, measure) for systems in (better, than))
+        holds = one.mean() > other.mean()
+        p_value = ttest_rel(one, other).pvalue if (one != other).any() else 1.0
+        verdict = "holds" if holds else "DOES NOT HOLD"
+        results.append(f"{test_set} {verdict} ({number(one.mean())} to {number(other.mean())}, p = {p_value:.2f})")
+        if not holds:
+            logger.warning("expectation does not hold on %s: %s above %s in %s", test_set, *names, measure)
+    return f"Expected: {names[0]} above {names[1]} in {printed_measure(measure)}: {'; '.join(results)}."
+
+
+def query_values(metrics: Metrics, test_set: str, systems: list[str], measure: str) -> np.ndarray:
+    """A measure by query, in the order of the query ids, averaged over the seeds."""
+    by_seed = [metrics[test_set, system]["measures"][measure]["by_query"] for system in systems]
+    return np.array([[values[query_id] for query_id in sorted(by_seed[0])] for values in by_seed]).mean(axis=0)
+
+
+def printed_measure(measure: str) -> str:
+    """The papers' names of ir_measures' measures: RR@10 is printed as MRR@10, R@1000 as Recall@1000."""
+    name, at, cutoff = measure.partition("@")
+    return {"RR": "MRR", "R": "Recall", "AP": "MAP", "Judged": "judged"}.get(name, name) + at + cutoff
+
+
+def write_table(
+    *,
+    title: str,
+    rows: list[tuple[str, str]],
+    headers: list[str],
+    printed: list[str],
+    values: np.ndarray,
+    notes: list[str],
+    paths: tuple[str | Path, str | Path, str | Path],
+) -> None:
+    """Write (system, label) rows with their values: CSV in full precision, Markdown and LaTeX with the best in bold."""
+    csv_path, md_path, tex_path = paths
+    frame = pd.DataFrame(values, columns=headers)
+    frame.insert(0, "system", [system for system, _ in rows])
+    frame.insert(1, "label", [label for _, label in rows])
+    labels = [label for _, label in rows]
+    with atomic_path(csv_path) as path:
+        frame.to_csv(path, index=False)
+    with atomic_path(md_path) as path:
+        path.write_text(markdown(title, labels, printed, values, notes), encoding="utf-8")
+    with atomic_path(tex_path) as path:
+        path.write_text(latex(title, labels, printed, values, notes), encoding="utf-8")
+
+
+def markdown(title: str, labels: list[str], printed: list[str], values: np.ndarray, notes: list[str]) -> str:
+    """A table that reads well as plain text too, and its notes as a list."""
+    cells = [[label, *(bold(row, "**"))] for label, row in zip(labels, marked(values), strict=True)]
+    header = ["system", *printed]
+    widths = [max(len(row[place]) for row in [header, *cells]) for place in range(len(header))]
+    lines = [
+        "| " + " | ".join(align(cell, widths[place], place) for place, cell in enumerate(row)) + " |"
+        for row in [header, *cells]
+    ]
+    rule = "|" + "|".join("-" * (width + 1) + (":" if place else "-") for place, width in enumerate(widths)) + "|"
+    return "\n".join([f"### {title}", "", lines[0], rule, *lines[1:], "", *(f"- {note}" for note in notes)]) + "\n"
+
+
+def latex(title: str, labels: list[str], printed: list[str], values: np.ndarray, notes: list[str]) -> str:
+    """A booktabs table."""
+    lines = [
+        " & ".join([escape(label), *(bold(row, r"\textbf{", "}"))]) + r" \\"
+        for label, row in zip(labels, marked(values), strict=True)
+    ]
+    return (
+        "\n".join(
+            [
+                "% needs \\usepackage{booktabs}",
+                r"\begin{table}",
+                rf"\caption{{{escape(title)}}}",
+                rf"\begin{{tabular}}{{l{'r' * len(printed)}}}",
+                r"\toprule",
+                " & ".join(["system", *map(escape, printed)]) + r" \\",
+                r"\midrule",
+                *lines,
+                r"\bottomrule",
+                r"\end{tabular}",
+                *(rf"\par\small {escape(note)}" for note in notes),
+                r"\end{table}",
+            ]
+        )
+        + "\n"
+    )
+
+
+def marked(values: np.ndarray) -> list[list[tuple[str, bool]]]:
+    """The numbers as printed, and whether each is the best of its column (equal as printed counts)."""
+    texts = [[number(value) for value in row] for row in values]
+    best = [number(column.max()) if np.isfinite(column).all() else None for column in values.T]
+    return [[(text, text == best[place]) for place, text in enumerate(row)] for row in texts]
+
+
+def bold(row: list[tuple[str, bool]], opening: str, closing: str | None = None) -> list[str]:
+    """The texts of a row, the best ones marked."""
+    closing = opening if closing is None else closing
+    return [f"{opening}{text}{closing}" if is_best else text for text, is_best in row]
+
+
+def number(value: float) -> str:
+    """Three decimals without a leading zero, as the papers print them; a dash where there is nothing."""
+    return "–" if np.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else f"{value:.3f}"
+
+
+def align(cell: str, width: int, place: int) -> str:
+    """Labels to the left, numbers to the right."""
+    return cell.rjust(width) if place else cell.ljust(width)
+
+
+def escape(text: str) -> str:
+    """Text for LaTeX."""
+    for character in "&%$#_{}":
+        text = text.replace(character, f"\\{character}")
+    return text.replace(SEEN_MARK, r"\textdagger{}").replace("≤", r"$\leq$").replace("–", "--")

@@ -1,0 +1,151 @@
+"""Teacher scores of training triples: every distinct pair scored once, the scores of several rankers averaged."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import torch
+
+from stillroom.files import atomic_path, remove
+from stillroom.ranker import load_ranker
+from stillroom.resume import digest
+from stillroom.scoring import score_pairs_resumably
+from stillroom.tokens import open_tokens, tokenize_queries
+from stillroom.triples import read_triples
+from stillroom.validation import judge, run_rows
+
+logger = logging.getLogger(__name__)
+
+PAIR_SCORES = pa.schema({"query": pa.int32(), "passage": pa.int32(), "score": pa.float32()})
+
+
+def score_triples(
+    *,
+    model_folder: str | Path,
+    triples_path: str | Path,
+    queries_path: str | Path,
+    validation_queries_path: str | Path,
+    validation_run_path: str | Path,
+    passages_path: str | Path,
+    tokens_folder: str | Path,
+    triples_scores_path: str | Path,
+    validation_scores_path: str | Path,
+    threads: int,
+) -> None:
+    """Write query, passage (row numbers) and score of the triples' distinct pairs and of the validation candidates."""
+    torch.set_num_threads(threads)
+    model = load_ranker(model_folder)
+    passages = open_tokens(tokens_folder)
+    triples = read_triples(triples_path)
+    pairs = distinct_pairs(triples.query, triples.positive, triples.negative)
+    logger.info("%s distinct pairs in %s triples", f"{len(pairs):,}", f"{len(triples.query):,}")
+    validation_ids = pq.read_table(validation_queries_path, columns=["query_id"])["query_id"].to_numpy()
+    query_rows, passage_rows, _ = run_rows(
+        run_path=validation_run_path, query_ids=validation_ids, passages_path=passages_path
+    )
+    for path, texts_path, rows in [
+        (triples_scores_path, queries_path, pairs),
+        (validation_scores_path, validation_queries_path, np.column_stack([query_rows, passage_rows])),
+    ]:
+        queries = tokenize_queries(model.tokenizer, texts_path)
+        inputs = [Path(model_folder) / "model.safetensors", texts_path, triples_path, validation_run_path]
+        parts = Path(path).parent / f".{Path(path).name}-{'-'.join(map(digest, inputs))}"
+        scores = score_pairs_resumably(model, queries, passages, rows[:, 0], rows[:, 1], parts_folder=parts)
+        columns = [rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32), scores]
+        with atomic_path(path) as unfinished:
+            pq.write_table(pa.table(columns, schema=PAIR_SCORES), unfinished)
+        remove(parts)
+
+
+def distinct_pairs(query: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """(N, 2) distinct (query, passage) rows of the triples, in order: a relevant passage recurs in many triples."""
+    keys = np.unique(np.concatenate([pair_keys(query, positive), pair_keys(query, negative)]))
+    return np.column_stack([keys >> 32, keys & 0xFFFFFFFF])
+
+
+def pair_keys(query: np.ndarray, passage: np.ndarray) -> np.ndarray:
+    """One integer per (query, passage) pair, ordered as the pairs are."""
+    return (query.astype(np.int64) << 32) | passage.astype(np.int64)
+
+
+def average_scores(
+    *,
+    teacher: str,
+    triples_scores_paths: list[str],
+    validation_scores_paths: list[str],
+    triples_path: str | Path,
+    queries_path: str | Path,
+    passages_path: str | Path,
+    validation_run_path: str | Path,
+    validation_qrels_path: str | Path,
+    scores_path: str | Path,
+    tsv_path: str | Path,
+    measures_path: str | Path,
+) -> None:
+    """Write the mean raw scores in the order of the triples, as parquet and in the authors' TSV columns.
+
+    The published ensemble is such a mean (Hofstätter et al. 2020, arXiv:2010.02666; the authors' score files have
+    the columns pos_score, neg_score, query_id, pos_id, neg_id). The teacher's own validation measures are written
+    beside BM25's: a teacher that orders worse than BM25 teaches little.
+    """
+    triples = read_triples(triples_path)
+    keys, scores = mean_scores(triples_scores_paths)
+    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"]
+    passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"]
+    table = pa.table(
+        {
+            "pos_score": look_up(pair_keys(triples.query, triples.positive), keys, scores, triples_path),
+            "neg_score": look_up(pair_keys(triples.query, triples.negative), keys, scores, triples_path),
+            "query_id": query_ids.take(triples.query),
+            "pos_id": passage_ids.take(triples.positive),
+            "neg_id": passage_ids.take(triples.negative),
+        }
+    )
+    report_quality(teacher, validation_scores_paths, validation_run_path, validation_qrels_path, measures_path)
+    options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    with atomic_path(tsv_path) as path:
+        pyarrow.csv.write_csv(table, path, options)
+    with atomic_path(scores_path) as path:
+        pq.write_table(table, path)
+    logger.info("%s triples with scores", f"{len(table):,}")
+
+
+def mean_scores(paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Pair keys and the mean of their scores; all files must hold the same pairs."""
+    tables = [pq.read_table(path) for path in paths]
+    keys = [pair_keys(table["query"].to_numpy(), table["passage"].to_numpy()) for table in tables]
+    for path, other in zip(paths[1:], keys[1:], strict=True):
+        if not np.array_equal(keys[0], other):
+            raise ValueError(f"{path}: the pairs differ from those of {paths[0]}; score the triples again.")
+    return keys[0], np.mean([table["score"].to_numpy().astype(np.float64) for table in tables], axis=0)
+
+
+def look_up(wanted: np.ndarray, keys: np.ndarray, scores: np.ndarray, path: str | Path) -> np.ndarray:
+    """The float32 scores of the wanted pairs; a pair without a score stops."""
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    missing = keys[places] != wanted
+    if missing.any():
+        raise ValueError(f"{path}: {missing.sum():,} pairs have no teacher score; score the triples again.")
+    return scores[places].astype(np.float32)
+
+
+def report_quality(
+    teacher: str,
+    scores_paths: list[str],
+    run_path: str | Path,
+    qrels_path: str | Path,
+    measures_path: str | Path,
+) -> None:
+    """Write the teacher's measures on the validation candidates beside the first stage's; warn when they are lower."""
+    scores = np.mean([pq.read_table(path)["score"].to_numpy().astype(np.float64) for path in scores_paths], axis=0)
+    measures = {"teacher": judge(run_path, qrels_path, scores), "first_stage": judge(run_path, qrels_path)}
+    own, first = measures["teacher"]["nDCG@10"], measures["first_stage"]["nDCG@10"]
+    log = logger.warning if own < first else logger.info
+    verdict = "below" if own < first else "not below"
+    log("teacher %s: validation nDCG@10 %.4f, %s its first stage's %.4f", teacher, own, verdict, first)
+    with atomic_path(measures_path) as path:
+        path.write_text(json.dumps(measures, indent=2) + "\n")
