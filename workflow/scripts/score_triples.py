@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stillroom.log import start_log
-from stillroom.teacher_scores import score_triples
+from stillroom.pair_scores import score_triples
 
 start_log(snakemake.log[0])
 score_triples(

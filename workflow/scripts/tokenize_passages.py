@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stillroom.log import start_log
-from stillroom.tokens import tokenize_passages
+from stillroom.tokenization import tokenize_passages
 
 start_log(snakemake.log[0])
 tokenize_passages(

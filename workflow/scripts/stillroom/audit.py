@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from stillroom.files import atomic_path
 from stillroom.runs import read_qrels
-from stillroom.tokens import open_tokens
+from stillroom.token_store import open_tokens
 from stillroom.triples import Triples, check_known, read_triples
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from stillroom.settings import EncoderSettings
 
 PACKAGE_PREFIX = "package:"
+UNLIMITED = 1_000_000_000  # tokens: the stores keep whole texts, so a tokenizer should not warn about long ones
+disable_progress_bar()  # of transformers: it would fill the logs
 
 
 def load_encoder(encoder: EncoderSettings) -> PreTrainedModel:
@@ -31,7 +34,7 @@ def load_tokenizer(weights: str, revision: str | None) -> PreTrainedTokenizerBas
     """An encoder's tokenizer; the length limits are applied by the rankers, not by it."""
     options = {"revision": revision} if revision else {}
     tokenizer = AutoTokenizer.from_pretrained(locate_weights(weights), **options)
-    tokenizer.model_max_length = 1_000_000_000  # the stores keep whole texts; no warning about long ones
+    tokenizer.model_max_length = UNLIMITED
     return tokenizer
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stillroom.files import atomic_path, remove
+from stillroom.files import atomic_path, digest, remove
 from stillroom.log import ProgressMeter
 from stillroom.ranker import load_ranker
-from stillroom.resume import digest
-from stillroom.tokens import open_tokens, tokenize_queries
+from stillroom.token_store import open_tokens
+from stillroom.tokenization import tokenize_queries
 
 logger = logging.getLogger(__name__)
 

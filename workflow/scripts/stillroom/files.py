@@ -1,5 +1,6 @@
 """Outputs that appear whole or not at all."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,3 +40,9 @@ def remove(path: str | Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def digest(path: str | Path) -> str:
+    """sha256 of a file's content, the first 16 digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -16,7 +16,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from stillroom.batches import CHUNK_TOKENS, chunks_by_length, pad
-from stillroom.encoders import check_safetensors, load_encoder, load_tokenizer
+from stillroom.encoders import UNLIMITED, check_safetensors, load_encoder, load_tokenizer
 from stillroom.registry import named
 from stillroom.settings import RankerSettings, ranker_settings, settings_to_dict
 
@@ -93,8 +93,9 @@ class Ranker(nn.Module, ABC):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.encoder.config.save_pretrained(folder)
-        self.tokenizer.model_max_length = self.settings.encoder.passage_tokens
+        self.tokenizer.model_max_length = self.settings.encoder.passage_tokens  # for other libraries' sake
         self.tokenizer.save_pretrained(folder)
+        self.tokenizer.model_max_length = UNLIMITED
         (folder / "ranker.json").write_text(json.dumps(settings_to_dict(self.settings), indent=2) + "\n")
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights().items()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -106,7 +107,9 @@ def load_ranker(folder: str | Path) -> Ranker:
     settings = ranker_settings(json.loads((folder / "ranker.json").read_text()))
     check_safetensors(folder / "model.safetensors")
     encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder))
-    model = named("architectures", settings.architecture)(settings, encoder, AutoTokenizer.from_pretrained(folder))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.model_max_length = UNLIMITED
+    model = named("architectures", settings.architecture)(settings, encoder, tokenizer)
     model.load_weights(load_file(folder / "model.safetensors"))
     return model.to(best_device()).eval()
 

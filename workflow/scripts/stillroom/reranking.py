@@ -5,13 +5,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
-from stillroom.files import remove
+from stillroom.candidates import run_rows
+from stillroom.files import digest, remove
 from stillroom.ranker import load_ranker
-from stillroom.resume import digest
 from stillroom.runs import Ranking, write_run
 from stillroom.scoring import score_pairs_resumably
-from stillroom.tokens import open_tokens, tokenize_queries
-from stillroom.validation import run_rows
+from stillroom.token_store import open_tokens
+from stillroom.tokenization import tokenize_queries
 
 
 def rerank(

@@ -1,6 +1,5 @@
 """Resumable training state: one safetensors file, replaced as a whole."""
 
-import hashlib
 import json
 import logging
 from dataclasses import asdict
@@ -10,7 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from stillroom.files import atomic_path, remove
+from stillroom.files import atomic_path, digest, remove
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +89,3 @@ def differences(one: dict, other: dict) -> list[str]:
         for name in sorted(one.keys() | other.keys())
         if one.get(name) != other.get(name)
     ]
-
-
-def digest(path: str | Path) -> str:
-    """sha256 of a file's content, the first 16 digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

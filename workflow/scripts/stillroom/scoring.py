@@ -10,7 +10,7 @@ import torch
 from stillroom.dual_encoder import DualEncoder
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker
-from stillroom.tokens import Tokens
+from stillroom.token_store import Tokens
 
 logger = logging.getLogger(__name__)
 

@@ -134,7 +134,7 @@ def write_table(
 
 def markdown(title: str, labels: list[str], printed: list[str], values: np.ndarray, notes: list[str]) -> str:
     """A table that reads well as plain text too, and its notes as a list."""
-    cells = [[label, *(bold(row, "**"))] for label, row in zip(labels, marked(values), strict=True)]
+    cells = [[label, *(bold(row, "**"))] for label, row in zip(labels, marked(values, printed), strict=True)]
     header = ["system", *printed]
     widths = [max(len(row[place]) for row in [header, *cells]) for place in range(len(header))]
     lines = [
@@ -149,7 +149,7 @@ def latex(title: str, labels: list[str], printed: list[str], values: np.ndarray,
     """A booktabs table."""
     lines = [
         " & ".join([escape(label), *(bold(row, r"\textbf{", "}"))]) + r" \\"
-        for label, row in zip(labels, marked(values), strict=True)
+        for label, row in zip(labels, marked(values, printed), strict=True)
     ]
     return (
         "\n".join(
@@ -172,10 +172,15 @@ def latex(title: str, labels: list[str], printed: list[str], values: np.ndarray,
     )
 
 
-def marked(values: np.ndarray) -> list[list[tuple[str, bool]]]:
-    """The numbers as printed, and whether each is the best of its column (equal as printed counts)."""
+def marked(values: np.ndarray, printed: list[str]) -> list[list[tuple[str, bool]]]:
+    """The numbers as printed, and whether each is the best of its column (equal as printed counts).
+
+    The share of judged passages is no contest.
+    """
     texts = [[number(value) for value in row] for row in values]
-    best = [number(column.max()) if np.isfinite(column).all() else None for column in values.T]
+    best = [
+        None if "judged" in name else number(np.nanmax(column)) for name, column in zip(printed, values.T, strict=True)
+    ]
     return [[(text, text == best[place]) for place, text in enumerate(row)] for row in texts]
 
 

@@ -24,7 +24,8 @@ from stillroom.ranker import Ranker, best_device, load_ranker
 from stillroom.registry import named
 from stillroom.resume import ResumeFolder
 from stillroom.settings import RankerSettings, settings_to_dict
-from stillroom.tokens import Tokens, open_tokens, tokenize_queries
+from stillroom.token_store import Tokens, open_tokens
+from stillroom.tokenization import tokenize_queries
 from stillroom.triples import Triples, check_known, read_triples
 from stillroom.validation import Validation, read_validation
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillroom.candidates import rows_of
 from stillroom.collections.datasets import id_digest, numbered, open_dataset, require
 from stillroom.files import atomic_path
 from stillroom.runs import read_qrels, read_run
-from stillroom.validation import rows_of
 
 logger = logging.getLogger(__name__)
 

@@ -51,3 +51,8 @@ def check_known(triples: Triples, queries: int, passages: int, path: str | Path)
                 f"{path}: {len(beyond):,} triples have an unknown {name}; the first is triple {beyond[0]:,} with row "
                 f"{rows[beyond[0]]:,}, expected a row below {count:,}."
             )
+
+
+def pair_keys(query: np.ndarray, passage: np.ndarray) -> np.ndarray:
+    """One integer per (query, passage) pair, ordered as the pairs are."""
+    return (query.astype(np.int64) << 32) | passage.astype(np.int64)

@@ -107,9 +107,10 @@ def fetch_queries(
             left_out |= {query.query_id for query in dataset.queries_iter()}
     with open_dataset(dataset_id) as dataset:
         require(dataset, dataset_id, "queries", "qrels")
-        if dataset.docs_parent_id() not in (corpus_dataset_id, None):
+        corpus_id = ir_datasets.docs_parent_id(dataset_id)
+        if corpus_id != corpus_dataset_id:
             raise ValueError(
-                f"dataset {dataset_id} has the passages of {dataset.docs_parent_id()}, "
+                f"dataset {dataset_id} has the passages of {corpus_id}, "
                 f"but its corpus in the config is {corpus_dataset_id}."
             )
         found = [(query.query_id, query.default_text()) for query in dataset.queries_iter()]

@@ -1,11 +1,7 @@
-"""Token ids of many texts: a memory-mapped store for passages, plain memory for queries.
-
-The ids are kept untruncated and without special tokens, so every length limit and every architecture shares them.
-"""
+"""From texts to token ids, once per corpus and encoder."""
 
 import json
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +10,11 @@ import pyarrow.parquet as pq
 from stillroom.encoders import load_tokenizer
 from stillroom.files import atomic_path
 from stillroom.log import ProgressMeter
+from stillroom.token_store import Tokens
 
 logger = logging.getLogger(__name__)
 
 BATCH_TEXTS = 10_000
-
-
-class Tokens:
-    """A sequence of token id arrays, one per text: `ids` end to end, text i from offsets[i] to offsets[i + 1]."""
-
-    def __init__(self, ids: np.ndarray, offsets: np.ndarray):
-        self.ids, self.offsets = ids, offsets
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        return self.ids[self.offsets[row] : self.offsets[row + 1]]
-
-    def take(self, rows: Iterable[int]) -> list[np.ndarray]:
-        """The token ids of some texts, in the order of the rows."""
-        return [self[row] for row in rows]
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Tokens per text."""
-        return np.diff(self.offsets)
 
 
 def tokenize_passages(
@@ -70,22 +45,6 @@ def tokenize_passages(
         (folder / "tokens.json").write_text(json.dumps(facts, indent=2) + "\n")
     meter.finish()
     logger.info("%s tokens, %.1f per passage", f"{facts['tokens']:,}", facts["tokens"] / max(1, len(lengths)))
-
-
-def open_tokens(folder: str | Path) -> Tokens:
-    """The token store in a folder, memory-mapped."""
-    folder = Path(folder)
-    facts = json.loads((folder / "tokens.json").read_text())
-    offsets = np.load(folder / "offsets.npy", mmap_mode="r")
-    expected, found = (
-        int(offsets[-1]),
-        (folder / "ids.bin").stat().st_size // np.dtype(facts["dtype"]).itemsize,
-    )
-    if found != expected:
-        raise ValueError(f"{folder / 'ids.bin'}: expected {expected:,} token ids, found {found:,}; delete the folder.")
-    if not expected:  # an empty file cannot be mapped
-        return Tokens(np.empty(0, facts["dtype"]), offsets)
-    return Tokens(np.memmap(folder / "ids.bin", dtype=facts["dtype"], mode="r"), offsets)
 
 
 def tokenize_queries(tokenizer, queries_path: str | Path) -> Tokens:
