@@ -11,27 +11,6 @@ Makes, under results/<experiment>/:
 """
 
 
-def corpus_index(wildcards):
-    """The BM25 index that a set of queries searches."""
-    return f"{RESULTS}/corpora/{corpus_of(wildcards)}/bm25_index"
-
-
-def test_set_search(wildcards):
-    """How the queries of a test set are searched."""
-    own = CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"]
-    return stable({**CONFIG["bm25"][wildcards.bm25], "drop_own_passage": own})
-
-
-def candidate_search(wildcards):
-    """How candidates for negatives or for validation are searched: a BM25 of the config to a depth of its own."""
-    training_set = CONFIG["training_sets"][wildcards.training_set]
-    if wildcards.part:
-        bm25, depth = training_set["validation"]["candidates"], training_set["validation"]["depth"]
-    else:
-        bm25, depth = training_set["negatives"]["from"], training_set["negatives"]["depth"]
-    return stable({**CONFIG["bm25"][bm25], "depth": depth, "drop_own_passage": False})
-
-
 rule index_bm25:
     """Index a corpus with Lucene."""
     input:

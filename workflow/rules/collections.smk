@@ -11,35 +11,6 @@ Makes, under results/<experiment>/:
 """
 
 
-def query_set_settings(wildcards):
-    """Which queries of which dataset."""
-    settings = QUERY_SETS[wildcards.query_set]
-    corpus_dataset = CONFIG["corpora"][settings["corpus"]]["dataset"]
-    return {**settings, "corpus_dataset": corpus_dataset}
-
-
-def corpus_settings(wildcards):
-    """The dataset of a corpus and how its text is read."""
-    corpus = CONFIG["corpora"][wildcards.corpus]
-    return {key: corpus[key] for key in ("dataset", "passages", "text")}
-
-
-def corpus_versions(wildcards):
-    """The library versions that a corpus is made from."""
-    return versions_of(CONFIG["corpora"][wildcards.corpus]["dataset"])
-
-
-def query_set_versions(wildcards):
-    """The library versions that a set of queries is made from."""
-    return versions_of(QUERY_SETS[wildcards.query_set]["dataset"])
-
-
-def encoder_settings(wildcards):
-    """The settings of an encoder that its token ids depend on."""
-    encoder = CONFIG["encoders"][wildcards.encoder]
-    return {"weights": encoder["weights"], "revision": encoder["revision"]}
-
-
 rule fetch_collection:
     """Write the passages of a corpus and verify their number by reading."""
     output:
@@ -99,11 +70,6 @@ rule fetch_queries:
         code=code_of("fetch_queries"),
     script:
         "../scripts/fetch_queries.py"
-
-
-def learning_queries(wildcards):
-    """All queries that any ranker is trained or stopped on."""
-    return [f"{RESULTS}/{folder}/queries.parquet" for folder in QUERY_SETS if not folder.startswith("test_sets/")]
 
 
 rule check_overlap:

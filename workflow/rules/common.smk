@@ -1,7 +1,4 @@
-"""Names that all rule files use: the checked config, folders, wildcards, and what input and params depend on.
-
-No rules here, and no logic: that is in the library.
-"""
+"""Names that all stages use: the checked config, folders and wildcards."""
 
 import sys
 from pathlib import Path
@@ -59,68 +56,3 @@ wildcard_constraints:
     index=any_of(CONFIG["indexes"]),
     table=any_of(CONFIG["tables"]),
     length_table=any_of(CONFIG["length_tables"]),
-
-
-def code_of(rule_name, modules=None):
-    """The digest of a rule's code: its adaptor and all that it imports; `modules` names what is loaded by name.
-
-    A function of the wildcards, when `modules` is one.
-    """
-    script = SCRIPTS / f"{rule_name}.py"
-    if modules is None:
-        return code_of_script(script, SCRIPTS / "stillroom")
-
-    def code(wildcards):
-        return code_of_script(script, SCRIPTS / "stillroom", modules(wildcards))
-
-    return code
-
-
-def ranker_parts(wildcards):
-    """The modules that are loaded by name for a ranker."""
-    return modules_of_ranker(CONFIG, wildcards.ranker)
-
-
-def ranker_settings(wildcards):
-    """The resolved settings of a ranker."""
-    return resolve_ranker(CONFIG, wildcards.ranker)
-
-
-def passages_of(corpus):
-    """The passages of a corpus."""
-    return f"{RESULTS}/corpora/{corpus}/passages.parquet"
-
-
-def tokens_of(corpus, encoder):
-    """The token store of a corpus."""
-    return f"{RESULTS}/corpora/{corpus}/tokens/{encoder}/tokens.json"
-
-
-def weights_of(ranker, seed):
-    """The weights of a ranker."""
-    return f"{RESULTS}/rankers/{ranker}/seed-{seed}/model.safetensors"
-
-
-def corpus_of(wildcards):
-    """The corpus of a test set, a training set or any set of queries."""
-    if hasattr(wildcards, "query_set"):
-        return QUERY_SETS[wildcards.query_set]["corpus"]
-    if hasattr(wildcards, "test_set"):
-        return CONFIG["test_sets"][wildcards.test_set]["corpus"]
-    return CONFIG["training_sets"][wildcards.training_set]["corpus"]
-
-
-def corpus_passages(wildcards):
-    """The passages that a set of queries searches."""
-    return passages_of(corpus_of(wildcards))
-
-
-def encoder_tokens(wildcards):
-    """The token store that a ranker reads, of the corpus that its wildcards name."""
-    corpus = getattr(wildcards, "corpus", None) or corpus_of(wildcards)
-    return tokens_of(corpus, CONFIG["rankers"][wildcards.ranker]["encoder"])
-
-
-def versions_of(dataset):
-    """The library versions that a data set is made from: `pydocs` only."""
-    return library_versions() if dataset.split("/")[0].startswith("pydocs") else {}

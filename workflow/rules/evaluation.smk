@@ -10,14 +10,6 @@ SYSTEM = (
 )
 
 
-def measure_settings(wildcards):
-    """What is measured on a test set."""
-    return {
-        "measures": CONFIG["measures"],
-        "min_relevance": CONFIG["test_sets"][wildcards.test_set]["min_relevance"],
-    }
-
-
 rule measure:
     """Measure one run."""
     input:

@@ -6,22 +6,6 @@ Makes: results/<experiment>/query_clusters/<clustering>.parquet (query_id, clust
 """
 
 
-def clustering_inputs(wildcards):
-    """The queries to cluster, and their vectors by the clustering's ranker with the first seed."""
-    clustering = CONFIG["clusterings"][wildcards.clustering]
-    query_set = f"training_sets/{clustering['training_set']}"
-    ranker = f"{clustering['ranker']}/seed-{TEACHER_SEED}"
-    return {
-        "queries": f"{RESULTS}/{query_set}/queries.parquet",
-        "vectors": f"{RESULTS}/embeddings/{query_set}/{ranker}/queries.npy",
-    }
-
-
-def clustering_settings(wildcards):
-    """The number of clusters."""
-    return {"clusters": CONFIG["clusterings"][wildcards.clustering]["clusters"]}
-
-
 rule cluster_queries:
     """Cluster the training queries by spherical k-means."""
     input:

@@ -10,31 +10,6 @@ Makes, under results/<experiment>/rankers/<ranker>/seed-<n>/:
 """
 
 
-def training_inputs(wildcards):
-    """The files that a ranker learns from, as its block in the config names them."""
-    ranker = CONFIG["rankers"][wildcards.ranker]
-    folder = f"{RESULTS}/training_sets/{ranker['training_set']}"
-    training_set = CONFIG["training_sets"][ranker["training_set"]]
-    inputs = {
-        "queries": f"{folder}/queries.parquet",
-        "triples": f"{folder}/triples.parquet",
-        "audit": ancient(f"{folder}/audit.csv"),  # it must be there; it does not change what is learnt
-        "tokens": tokens_of(training_set["corpus"], ranker["encoder"]),
-    }
-    if ranker["teacher"]:
-        inputs["teacher_scores"] = f"{RESULTS}/teacher_scores/{ranker['teacher']}/{ranker['training_set']}.parquet"
-    if ranker["clustering"]:
-        inputs["clusters"] = f"{RESULTS}/query_clusters/{ranker['clustering']}.parquet"
-    if ranker["in_batch"]:
-        inputs["in_batch_teacher"] = weights_of(ranker["in_batch"]["teacher"], TEACHER_SEED)
-    if training_set["validation"] and CONFIG["training"][ranker["training"]]["validate_every"]:
-        inputs["validation_queries"] = f"{folder}/validation/queries.parquet"
-        inputs["validation_qrels"] = f"{folder}/validation/qrels.txt"
-        inputs["validation_run"] = f"{folder}/validation/candidates.trec"
-        inputs["passages"] = passages_of(training_set["corpus"])
-    return inputs
-
-
 rule train_ranker:
     """Train one ranker, teacher or student, as its block in the config says; resumes after an interruption."""
     input:

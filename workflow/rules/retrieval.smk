@@ -12,38 +12,6 @@ Makes, under results/<experiment>/:
 """
 
 
-def index_settings(wildcards):
-    """The faiss factory string of an index."""
-    return stable(CONFIG["indexes"][wildcards.index])
-
-
-def searched_index(wildcards):
-    """The index of a test set's passages."""
-    place = f"{corpus_of(wildcards)}/{wildcards.ranker}/seed-{wildcards.seed}/{wildcards.index}"
-    return {
-        "index": f"{RESULTS}/indexes/{place}/index",
-        "passage_ids": f"{RESULTS}/indexes/{place}/docid",
-    }
-
-
-def retrieval_settings(wildcards):
-    """How deep a test set is searched."""
-    return {
-        "depth": CONFIG["retrieval"]["depth"],
-        "drop_own_passage": CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"],
-    }
-
-
-def reranking_settings(wildcards):
-    """How many candidates of each query are re-ranked."""
-    return {"depth": CONFIG["reranking"]["depth"]}
-
-
-def candidates_run(wildcards):
-    """The run whose first passages are re-ranked."""
-    return f"{RESULTS}/runs/{wildcards.test_set}/{CONFIG['reranking']['candidates']}.trec"
-
-
 rule encode_passages:
     """Represent every passage of a corpus as a vector; resumes after an interruption."""
     input:

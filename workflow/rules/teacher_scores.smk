@@ -15,28 +15,6 @@ PAIR_SCORES = f"{RESULTS}/pair_scores/{{ranker}}/{{training_set}}"
 TEACHER_SCORES = f"{RESULTS}/teacher_scores/{{teacher}}/{{training_set}}"
 
 
-def teacher_model(wildcards):
-    """The weights of a ranker that scores: the one with the first seed."""
-    return weights_of(wildcards.ranker, TEACHER_SEED)
-
-
-def averaged_scores(wildcards):
-    """The scores of the rankers that make a teacher."""
-    folders = [
-        f"{RESULTS}/pair_scores/{ranker}/{wildcards.training_set}"
-        for ranker in CONFIG["teachers"][wildcards.teacher]["average"]
-    ]
-    return {
-        "triples_scores": [f"{folder}/triples.parquet" for folder in folders],
-        "validation_scores": [f"{folder}/validation.parquet" for folder in folders],
-    }
-
-
-def teacher_settings(wildcards):
-    """How a teacher's scores are made."""
-    return stable(CONFIG["teachers"][wildcards.teacher])
-
-
 rule score_triples:
     """Score every distinct (query, passage) pair of the triples once, and the validation candidates."""
     input:

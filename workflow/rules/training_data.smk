@@ -12,25 +12,6 @@ SAMPLED = [name for name, training_set in CONFIG["training_sets"].items() if tra
 GIVEN = [name for name in CONFIG["training_sets"] if name not in SAMPLED]
 
 
-def training_set_settings(wildcards):
-    """Where the triples of a training set come from."""
-    training_set = CONFIG["training_sets"][wildcards.training_set]
-    return stable({key: training_set[key] for key in ("dataset", "triples", "negatives")})
-
-
-def token_limits(wildcards):
-    """The passage length limits of the rankers that learn from a training set."""
-    encoders = {
-        ranker["encoder"] for ranker in CONFIG["rankers"].values() if ranker["training_set"] == wildcards.training_set
-    }
-    return {name: CONFIG["encoders"][name]["passage_tokens"] for name in sorted(encoders)}
-
-
-def token_stores(wildcards):
-    """The token stores of the rankers that learn from a training set."""
-    return [tokens_of(corpus_of(wildcards), encoder) for encoder in token_limits(wildcards)]
-
-
 rule fetch_triples:
     """Take the triples that the dataset brings."""
     input:

@@ -1,0 +1,309 @@
+"""What the inputs and params are made from: functions of the wildcards, which look the config up.
+
+Named functions and nothing else, in the order of the stages that use them; what they say is in the config, and what is
+more than a lookup is in the library. Settings are those of one output only, so that another setting reruns nothing.
+"""
+
+
+def code_of(rule_name, modules=None):
+    """The digest of a rule's code: its adaptor and all that it imports; `modules` names what is loaded by name.
+
+    A function of the wildcards, when `modules` is one.
+    """
+    script = SCRIPTS / f"{rule_name}.py"
+    if modules is None:
+        return code_of_script(script, SCRIPTS / "stillroom")
+
+    def code(wildcards):
+        return code_of_script(script, SCRIPTS / "stillroom", modules(wildcards))
+
+    return code
+
+
+def ranker_parts(wildcards):
+    """The modules that are loaded by name for a ranker."""
+    return modules_of_ranker(CONFIG, wildcards.ranker)
+
+
+def ranker_settings(wildcards):
+    """The resolved settings of a ranker."""
+    return resolve_ranker(CONFIG, wildcards.ranker)
+
+
+def passages_of(corpus):
+    """The passages of a corpus."""
+    return f"{RESULTS}/corpora/{corpus}/passages.parquet"
+
+
+def tokens_of(corpus, encoder):
+    """The token store of a corpus."""
+    return f"{RESULTS}/corpora/{corpus}/tokens/{encoder}/tokens.json"
+
+
+def weights_of(ranker, seed):
+    """The weights of a ranker."""
+    return f"{RESULTS}/rankers/{ranker}/seed-{seed}/model.safetensors"
+
+
+def corpus_of(wildcards):
+    """The corpus of a test set, a training set or any set of queries."""
+    if hasattr(wildcards, "query_set"):
+        return QUERY_SETS[wildcards.query_set]["corpus"]
+    if hasattr(wildcards, "test_set"):
+        return CONFIG["test_sets"][wildcards.test_set]["corpus"]
+    return CONFIG["training_sets"][wildcards.training_set]["corpus"]
+
+
+def corpus_passages(wildcards):
+    """The passages that a set of queries searches."""
+    return passages_of(corpus_of(wildcards))
+
+
+def encoder_tokens(wildcards):
+    """The token store that a ranker reads, of the corpus that its wildcards name."""
+    corpus = getattr(wildcards, "corpus", None) or corpus_of(wildcards)
+    return tokens_of(corpus, CONFIG["rankers"][wildcards.ranker]["encoder"])
+
+
+def versions_of(dataset):
+    """The library versions that a data set is made from: `pydocs` only."""
+    return library_versions() if dataset.startswith("pydocs") else {}
+
+
+# collections.smk
+
+
+def query_set_settings(wildcards):
+    """Which queries of which dataset."""
+    settings = QUERY_SETS[wildcards.query_set]
+    corpus_dataset = CONFIG["corpora"][settings["corpus"]]["dataset"]
+    return {**settings, "corpus_dataset": corpus_dataset}
+
+
+def corpus_settings(wildcards):
+    """The dataset of a corpus and how its text is read."""
+    corpus = CONFIG["corpora"][wildcards.corpus]
+    return {key: corpus[key] for key in ("dataset", "passages", "text")}
+
+
+def corpus_versions(wildcards):
+    """The library versions that a corpus is made from."""
+    return versions_of(CONFIG["corpora"][wildcards.corpus]["dataset"])
+
+
+def query_set_versions(wildcards):
+    """The library versions that a set of queries is made from."""
+    return versions_of(QUERY_SETS[wildcards.query_set]["dataset"])
+
+
+def encoder_settings(wildcards):
+    """The settings of an encoder that its token ids depend on."""
+    encoder = CONFIG["encoders"][wildcards.encoder]
+    return {"weights": encoder["weights"], "revision": encoder["revision"]}
+
+
+def learning_queries(wildcards):
+    """All queries that any ranker is trained or stopped on."""
+    return [f"{RESULTS}/{folder}/queries.parquet" for folder in QUERY_SETS if not folder.startswith("test_sets/")]
+
+
+# bm25.smk
+
+
+def corpus_index(wildcards):
+    """The BM25 index that a set of queries searches."""
+    return f"{RESULTS}/corpora/{corpus_of(wildcards)}/bm25_index"
+
+
+def test_set_search(wildcards):
+    """How the queries of a test set are searched."""
+    own = CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"]
+    return stable({**CONFIG["bm25"][wildcards.bm25], "drop_own_passage": own})
+
+
+def candidate_search(wildcards):
+    """How candidates for negatives or for validation are searched: a BM25 of the config to a depth of its own."""
+    training_set = CONFIG["training_sets"][wildcards.training_set]
+    if wildcards.part:
+        bm25, depth = training_set["validation"]["candidates"], training_set["validation"]["depth"]
+    else:
+        bm25, depth = training_set["negatives"]["from"], training_set["negatives"]["depth"]
+    return stable({**CONFIG["bm25"][bm25], "depth": depth, "drop_own_passage": False})
+
+
+# training_data.smk
+
+
+def training_set_settings(wildcards):
+    """Where the triples of a training set come from."""
+    training_set = CONFIG["training_sets"][wildcards.training_set]
+    return stable({key: training_set[key] for key in ("dataset", "triples", "negatives")})
+
+
+def token_limits(wildcards):
+    """The passage length limits of the rankers that learn from a training set."""
+    encoders = {
+        ranker["encoder"] for ranker in CONFIG["rankers"].values() if ranker["training_set"] == wildcards.training_set
+    }
+    return {name: CONFIG["encoders"][name]["passage_tokens"] for name in sorted(encoders)}
+
+
+def token_stores(wildcards):
+    """The token stores of the rankers that learn from a training set."""
+    return [tokens_of(corpus_of(wildcards), encoder) for encoder in token_limits(wildcards)]
+
+
+# rankers.smk
+
+
+def training_inputs(wildcards):
+    """The files that a ranker learns from, as its block in the config names them."""
+    ranker = CONFIG["rankers"][wildcards.ranker]
+    folder = f"{RESULTS}/training_sets/{ranker['training_set']}"
+    training_set = CONFIG["training_sets"][ranker["training_set"]]
+    inputs = {
+        "queries": f"{folder}/queries.parquet",
+        "triples": f"{folder}/triples.parquet",
+        "audit": ancient(f"{folder}/audit.csv"),  # it must be there; it does not change what is learnt
+        "tokens": tokens_of(training_set["corpus"], ranker["encoder"]),
+    }
+    if ranker["teacher"]:
+        inputs["teacher_scores"] = f"{RESULTS}/teacher_scores/{ranker['teacher']}/{ranker['training_set']}.parquet"
+    if ranker["clustering"]:
+        inputs["clusters"] = f"{RESULTS}/query_clusters/{ranker['clustering']}.parquet"
+    if ranker["in_batch"]:
+        inputs["in_batch_teacher"] = weights_of(ranker["in_batch"]["teacher"], TEACHER_SEED)
+    if training_set["validation"] and CONFIG["training"][ranker["training"]]["validate_every"]:
+        inputs["validation_queries"] = f"{folder}/validation/queries.parquet"
+        inputs["validation_qrels"] = f"{folder}/validation/qrels.txt"
+        inputs["validation_run"] = f"{folder}/validation/candidates.trec"
+        inputs["passages"] = passages_of(training_set["corpus"])
+    return inputs
+
+
+# teacher_scores.smk
+
+
+def teacher_model(wildcards):
+    """The weights of a ranker that scores: the one with the first seed."""
+    return weights_of(wildcards.ranker, TEACHER_SEED)
+
+
+def averaged_scores(wildcards):
+    """The scores of the rankers that make a teacher."""
+    folders = [
+        f"{RESULTS}/pair_scores/{ranker}/{wildcards.training_set}"
+        for ranker in CONFIG["teachers"][wildcards.teacher]["average"]
+    ]
+    return {
+        "triples_scores": [f"{folder}/triples.parquet" for folder in folders],
+        "validation_scores": [f"{folder}/validation.parquet" for folder in folders],
+    }
+
+
+def teacher_settings(wildcards):
+    """How a teacher's scores are made."""
+    return stable(CONFIG["teachers"][wildcards.teacher])
+
+
+# query_clusters.smk
+
+
+def clustering_inputs(wildcards):
+    """The queries to cluster, and their vectors by the clustering's ranker with the first seed."""
+    clustering = CONFIG["clusterings"][wildcards.clustering]
+    query_set = f"training_sets/{clustering['training_set']}"
+    ranker = f"{clustering['ranker']}/seed-{TEACHER_SEED}"
+    return {
+        "queries": f"{RESULTS}/{query_set}/queries.parquet",
+        "vectors": f"{RESULTS}/embeddings/{query_set}/{ranker}/queries.npy",
+    }
+
+
+def clustering_settings(wildcards):
+    """The number of clusters."""
+    return {"clusters": CONFIG["clusterings"][wildcards.clustering]["clusters"]}
+
+
+# retrieval.smk
+
+
+def index_settings(wildcards):
+    """The faiss factory string of an index."""
+    return stable(CONFIG["indexes"][wildcards.index])
+
+
+def searched_index(wildcards):
+    """The index of a test set's passages."""
+    place = f"{corpus_of(wildcards)}/{wildcards.ranker}/seed-{wildcards.seed}/{wildcards.index}"
+    return {
+        "index": f"{RESULTS}/indexes/{place}/index",
+        "passage_ids": f"{RESULTS}/indexes/{place}/docid",
+    }
+
+
+def retrieval_settings(wildcards):
+    """How deep a test set is searched."""
+    return {
+        "depth": CONFIG["retrieval"]["depth"],
+        "drop_own_passage": CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"],
+    }
+
+
+def reranking_settings(wildcards):
+    """How many candidates of each query are re-ranked."""
+    return {"depth": CONFIG["reranking"]["depth"]}
+
+
+def candidates_run(wildcards):
+    """The run whose first passages are re-ranked."""
+    return f"{RESULTS}/runs/{wildcards.test_set}/{CONFIG['reranking']['candidates']}.trec"
+
+
+# evaluation.smk
+
+
+def measure_settings(wildcards):
+    """What is measured on a test set."""
+    return {
+        "measures": CONFIG["measures"],
+        "min_relevance": CONFIG["test_sets"][wildcards.test_set]["min_relevance"],
+    }
+
+
+# reports.smk
+
+
+def table_settings(wildcards):
+    """A table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    table = CONFIG["tables"][wildcards.table]
+    return stable({**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, table["test_sets"])})
+
+
+def length_table_settings(wildcards):
+    """A length table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    table = CONFIG["length_tables"][wildcards.length_table]
+    return stable({**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, [table["test_set"]])})
+
+
+def table_metrics(wildcards):
+    """The metrics of all systems that a table names, on all its test sets."""
+    table = CONFIG["tables"][wildcards.table]
+    named = systems({**CONFIG, "tables": {wildcards.table: table}, "length_tables": {}})
+    return [f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set in table["test_sets"] for system in named]
+
+
+def length_table_metrics(wildcards):
+    """The metrics of all systems that a length table names."""
+    table = CONFIG["length_tables"][wildcards.length_table]
+    named = systems({**CONFIG, "tables": {}, "length_tables": {wildcards.length_table: table}})
+    return [f"{RESULTS}/metrics/{table['test_set']}/{system}.json" for system in named]
+
+
+def length_table_test_set(wildcards):
+    """The judgements and passages by whose length the queries are grouped."""
+    test_set = CONFIG["length_tables"][wildcards.length_table]["test_set"]
+    return {
+        "qrels": f"{RESULTS}/test_sets/{test_set}/qrels.txt",
+        "passages": passages_of(CONFIG["test_sets"][test_set]["corpus"]),
+    }
