@@ -92,7 +92,7 @@ SCHEMA_ERRORS = [
     (
         "training.short.zzz",
         1,
-        ": unknown key; the legal keys are batch_size, gradient_clipping, learning_rate, ",
+        ": unknown key; the legal keys are batch_size, dropout, gradient_clipping, learning_rate, ",
     ),
     ("training.short.steps", None, ": missing; the block needs steps."),
     ("training.short.steps", 0, ": found 0, expected at least 1."),

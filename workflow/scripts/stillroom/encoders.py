@@ -13,11 +13,16 @@ from stillroom.settings import EncoderSettings
 
 PACKAGE_PREFIX = "package:"
 UNLIMITED = 1_000_000_000  # tokens: the stores keep whole texts, so a tokenizer should not warn about long ones
+# What BERT, and what DistilBERT calls them.
+DROPOUT_NAMES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 disable_progress_bar()  # of transformers: it would fill the logs
 
 
-def load_encoder(encoder: EncoderSettings) -> PreTrainedModel:
-    """The encoder with its published weights, cut to its first `layers` layers where that is set."""
+def load_encoder(encoder: EncoderSettings, dropout: float | None = None) -> PreTrainedModel:
+    """The encoder with its published weights, cut to its first `layers` layers where that is set.
+
+    `dropout` replaces the encoder's own rates.
+    """
     source = locate_weights(encoder.weights)
     options = {"revision": encoder.revision} if encoder.revision else {}
     config = AutoConfig.from_pretrained(source, **options)
@@ -27,6 +32,9 @@ def load_encoder(encoder: EncoderSettings) -> PreTrainedModel:
                 f"encoder {encoder.weights}: layers is {encoder.layers}, but it has {config.num_hidden_layers}."
             )
         config.num_hidden_layers = encoder.layers
+    for name in DROPOUT_NAMES if dropout is not None else ():
+        if hasattr(config, name):
+            setattr(config, name, dropout)
     return AutoModel.from_pretrained(source, config=config, use_safetensors=True, **options)
 
 

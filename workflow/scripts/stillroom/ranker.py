@@ -75,11 +75,8 @@ class Ranker(nn.Module, ABC):
     @classmethod
     def new(cls, settings: RankerSettings) -> "Ranker":
         """The ranker before training: published encoder weights; new parts from torch's random generator."""
-        return cls(
-            settings,
-            load_encoder(settings.encoder),
-            load_tokenizer(settings.encoder.weights, settings.encoder.revision),
-        )
+        encoder = load_encoder(settings.encoder, settings.training.dropout if settings.training else None)
+        return cls(settings, encoder, load_tokenizer(settings.encoder.weights, settings.encoder.revision))
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The tensors of model.safetensors: those of the encoder under their own names, so that others can load it."""

@@ -28,6 +28,7 @@ class TrainingSettings:
     schedule: str
     warmup_steps: int
     weight_decay: float
+    dropout: float | None
     gradient_clipping: float | None
     validate_every: int | None
     patience: int | None

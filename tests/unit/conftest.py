@@ -1,0 +1,226 @@
+"""What unit tests share: a tiny encoder with random weights and a small collection of real English.
+
+Texts are docstrings of the standard library as it is at hand, so no test may depend on their exact wording.
+"""
+
+import builtins
+import inspect
+import json
+import os
+from collections import Counter
+from types import SimpleNamespace
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may ask a hub
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # tests fork
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+VOCABULARY_SIZE = 900  # exactly, so that random weights do not depend on the texts
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: several seconds; leave out with `-m 'not slow'`")
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """torch on one thread: bit-identical results, and no threads that a fork would lose."""
+    import torch
+
+    torch.set_num_threads(1)
+    return torch
+
+
+@pytest.fixture(scope="session")
+def docstrings():
+    """At least 120 docstrings, as one line each."""
+    import math
+    import random
+    import shutil
+    import textwrap
+
+    owners = [str, bytes, list, dict, set, float, int, tuple, math, os, shutil, textwrap, random, builtins]
+    texts = {}
+    for owner in owners:
+        for name in sorted(vars(owner)):
+            text = " ".join((inspect.getdoc(getattr(owner, name)) or "").split())
+            if not name.startswith("_") and len(text.split()) >= 12 and text not in texts.values():
+                texts[f"{owner.__name__}.{name}"] = text
+    assert len(texts) >= 120
+    return texts
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory, docstrings, torch):
+    """The folder of a BERT of 2 layers and 32 dimensions with a WordPiece tokenizer."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny_encoder")
+    words = Counter(word for text in docstrings.values() for word in text.lower().split() if word.isalpha())
+    letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    pieces = [*SPECIAL_TOKENS, *letters, *(f"##{letter}" for letter in letters)]
+    common = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0])) if len(word) > 1]
+    pieces = [*pieces, *common][:VOCABULARY_SIZE]
+    assert len(pieces) == VOCABULARY_SIZE
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces))
+    BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(7)
+    config = BertConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        initializer_range=0.3,  # with the usual .02 all texts of so small a model are nearly equal
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_settings(tiny_encoder):
+    """A function from a few changes to complete RankerSettings; nested parts by `<part>__<name>`."""
+    from stillroom.settings import ranker_settings
+
+    def make(**changes):
+        settings = {
+            "architecture": "bert_dot",
+            "encoder": {
+                "weights": str(tiny_encoder),
+                "revision": None,
+                "layers": None,
+                "query_tokens": 12,
+                "passage_tokens": 32,
+            },
+            "pooling": "cls",
+            "normalize": False,
+            "loss": "ranknet",
+            "teacher": None,
+            "training": {
+                "steps": 20,
+                "batch_size": 8,
+                "learning_rate": 1e-3,
+                "schedule": "linear",
+                "warmup_steps": 2,
+                "weight_decay": 0.01,
+                "gradient_clipping": None,
+                "validate_every": None,
+                "patience": None,
+            },
+            "training_set": "triples",
+            "sampler": "random",
+            "clustering": None,
+            "in_batch": None,
+        }
+        for name, value in changes.items():
+            part, _, key = name.rpartition("__")
+            (settings[part] if part else settings)[key] = value
+        return ranker_settings(json.loads(json.dumps(settings)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_ranker(make_settings):
+    """A function from settings' changes to an untrained ranker in evaluation mode; heads depend on the seed 3."""
+    import torch
+
+    from stillroom.registry import named
+
+    def make(**changes):
+        settings = make_settings(**changes)
+        torch.manual_seed(3)
+        return named("architectures", settings.architecture).new(settings).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_texts():
+    """A function that writes a parquet file of ids and texts."""
+
+    def write(path, key, texts):
+        table = pa.table({key: pa.array(list(texts), pa.string()), "text": pa.array(list(texts.values()), pa.string())})
+        pq.write_table(table, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_triples():
+    """A function that writes triples of row numbers."""
+
+    def write(path, query, positive, negative):
+        columns = {"query": query, "positive": positive, "negative": negative}
+        pq.write_table(pa.table({name: pa.array(rows, pa.int32()) for name, rows in columns.items()}), path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def collection(tmp_path_factory, docstrings, tiny_encoder, write_texts, write_triples):
+    """A folder of files as the workflow makes them: 120 passages, 24 training and 8 validation queries.
+
+    A query is the end of the docstring that is relevant for it. A training query has 4 triples.
+    """
+    from stillroom.runs import Ranking, write_qrels, write_run
+    from stillroom.tokenization import tokenize_passages
+
+    folder = tmp_path_factory.mktemp("collection")
+    passages = dict(list(docstrings.items())[:120])
+    ids = list(passages)
+    queries = {f"q{number}": " ".join(passages[ids[number]].split()[-8:]) for number in range(32)}
+    training, validation = list(queries)[:24], list(queries)[24:]
+    write_texts(folder / "passages.parquet", "passage_id", passages)
+    write_texts(folder / "queries.parquet", "query_id", {name: queries[name] for name in training})
+    write_texts(folder / "validation_queries.parquet", "query_id", {name: queries[name] for name in validation})
+    write_qrels(folder / "qrels.txt", [(name, ids[place], 1) for place, name in enumerate(training)])
+    write_qrels(folder / "validation_qrels.txt", [(name, ids[place], 1) for place, name in enumerate(validation, 24)])
+    random = np.random.default_rng(11)
+    candidates = []
+    for place, name in enumerate(validation, 24):
+        others = random.choice(np.delete(np.arange(120), place), 9, replace=False)
+        rows = np.insert(others, 4, place)  # the relevant passage is fifth
+        candidates.append(Ranking(name, np.array(ids)[rows], np.arange(10, 0, -1.0)))
+    write_run(folder / "validation_run.trec", candidates, "first")
+    query = np.repeat(np.arange(24), 4)
+    negative = (query + random.integers(1, 120, len(query))) % 120
+    write_triples(folder / "triples.parquet", query, query, negative)
+    scores = {
+        "pos_score": pa.array(random.normal(4, 1, len(query)), pa.float32()),
+        "neg_score": pa.array(random.normal(0, 2, len(query)), pa.float32()),
+    }
+    pq.write_table(pa.table(scores), folder / "teacher_scores.parquet")
+    clusters = pa.table({"query_id": training, "cluster": pa.array(np.arange(24) % 3, pa.int32())})
+    pq.write_table(clusters, folder / "clusters.parquet")
+    tokenize_passages(
+        passages_path=folder / "passages.parquet",
+        weights=str(tiny_encoder),
+        revision=None,
+        tokens_folder=folder / "tokens",
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def texts(collection, tiny_encoder):
+    """Queries and passages of the collection, as strings and as token ids."""
+    from stillroom.encoders import load_tokenizer
+    from stillroom.token_store import open_tokens
+    from stillroom.tokenization import tokenize_queries
+
+    tokenizer = load_tokenizer(str(tiny_encoder), None)
+    return SimpleNamespace(
+        queries=pq.read_table(collection / "queries.parquet")["text"].to_pylist(),
+        passages=pq.read_table(collection / "passages.parquet")["text"].to_pylist(),
+        passage_ids=pq.read_table(collection / "passages.parquet")["passage_id"].to_pylist(),
+        query_tokens=tokenize_queries(tokenizer, collection / "queries.parquet"),
+        passage_tokens=open_tokens(collection / "tokens"),
+    )
