@@ -51,6 +51,7 @@ class RankerSettings:
     encoder: EncoderSettings
     pooling: str
     normalize: bool
+    temperature: float
     loss: str | None
     teacher: str | None
     training: TrainingSettings | None

@@ -20,7 +20,8 @@ IN_BATCH = True
 class BertDot(DualEncoder):
     """score(q, p) = pool(BERT(q)) · pool(BERT(p)). Hofstätter et al. 2020 (arXiv:2010.02666), BERT_DOT.
 
-    Differs from the paper: pooling is a setting (the paper's is `cls`); with `normalize` the vectors have length 1.
+    Differs from the paper: pooling is a setting (the paper's is `cls`); with `normalize` the vectors have length 1, and
+    scores are divided by `temperature`, so that cosines reach the margins of a teacher.
     """
 
     def encode_queries(self, queries: Texts) -> torch.Tensor:
@@ -38,10 +39,10 @@ class BertDot(DualEncoder):
         return normalize(vectors_BD, dim=-1) if self.settings.normalize else vectors_BD
 
     def similarity(self, queries_QD: torch.Tensor, passages_PD: torch.Tensor) -> torch.Tensor:
-        return queries_QD @ passages_PD.T
+        return queries_QD @ passages_PD.T / self.settings.temperature
 
     def paired_similarity(self, queries_BD: torch.Tensor, passages_BD: torch.Tensor) -> torch.Tensor:
-        return (queries_BD * passages_BD).sum(-1)
+        return (queries_BD * passages_BD).sum(-1) / self.settings.temperature
 
     def save(self, folder: str | Path) -> None:
         """As every ranker, and the few files by which sentence-transformers knows pooling and similarity."""
