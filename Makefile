@@ -31,7 +31,7 @@ lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet --upgrade pip
 	.venv-lock/bin/pip install --quiet -r requirements.in
-	.venv-lock/bin/python tools/lock.py requirements.txt
+	.venv-lock/bin/python tools/lock.py requirements.txt --conda envs/stillroom.yaml
 	.venv-lock/bin/pip install --quiet -r requirements-dev.in
 	.venv-lock/bin/python tools/lock.py requirements-dev.txt --beyond requirements.txt
 	rm -rf .venv-lock

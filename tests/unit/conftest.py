@@ -5,9 +5,9 @@ Texts are docstrings of the standard library as it is at hand, so no test may de
 
 import builtins
 import inspect
-import json
 import os
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may ask a hub
@@ -84,43 +84,22 @@ def tiny_encoder(tmp_path_factory, docstrings, torch):
 
 @pytest.fixture(scope="session")
 def make_settings(tiny_encoder):
-    """A function from a few changes to complete RankerSettings; nested parts by `<part>__<name>`."""
+    """A function from a few changes to RankerSettings, the rest by the schema; nested parts by `<part>__<name>`."""
+    from stillroom.config import resolve_ranker
+    from stillroom.config_schema import completed, read_schema
     from stillroom.settings import ranker_settings
 
+    schema = read_schema(Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml")
+
     def make(**changes):
-        settings = {
-            "architecture": "bert_dot",
-            "encoder": {
-                "weights": str(tiny_encoder),
-                "revision": None,
-                "layers": None,
-                "query_tokens": 12,
-                "passage_tokens": 32,
-            },
-            "pooling": "cls",
-            "normalize": False,
-            "loss": "ranknet",
-            "teacher": None,
-            "training": {
-                "steps": 20,
-                "batch_size": 8,
-                "learning_rate": 1e-3,
-                "schedule": "linear",
-                "warmup_steps": 2,
-                "weight_decay": 0.01,
-                "gradient_clipping": None,
-                "validate_every": None,
-                "patience": None,
-            },
-            "training_set": "triples",
-            "sampler": "random",
-            "clustering": None,
-            "in_batch": None,
-        }
+        ranker = {"architecture": "bert_dot", "encoder": "tiny", "loss": "ranknet", "training": "short"}
+        encoder = {"weights": str(tiny_encoder), "query_tokens": 12, "passage_tokens": 32}
+        training = {"steps": 20, "batch_size": 8, "learning_rate": 1e-3, "schedule": "linear", "warmup_steps": 2}
         for name, value in changes.items():
             part, _, key = name.rpartition("__")
-            (settings[part] if part else settings)[key] = value
-        return ranker_settings(json.loads(json.dumps(settings)))
+            {"": ranker, "encoder": encoder, "training": training}[part][key] = value
+        config = {"rankers": {"it": ranker}, "encoders": {"tiny": encoder}, "training": {"short": training}}
+        return ranker_settings(resolve_ranker(completed(config, schema), "it"))
 
     return make
 

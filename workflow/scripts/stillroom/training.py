@@ -97,6 +97,11 @@ def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
         )
     if "in_batch_teacher" in inputs:
         in_batch_teacher = load_ranker(inputs["in_batch_teacher"].parent)
+        if in_batch_teacher.tokenizer.get_vocab() != tokenizer.get_vocab():
+            raise ValueError(
+                f"{inputs['in_batch_teacher'].parent}: the in-batch teacher reads the student's token ids, but has "
+                "another vocabulary; give both the same encoder."
+            )
     return {
         "triples": triples,
         "queries": queries,
@@ -245,3 +250,4 @@ def write_model(model: Ranker, curve: list[dict], model_folder: Path) -> None:
             target = model_folder / file.name
             remove(target)
             file.replace(target)
+    remove(model_folder / "finished")

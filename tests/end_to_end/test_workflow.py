@@ -1,0 +1,155 @@
+"""The whole workflow on a small scale: from nothing to tables, and what happens then."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = "results/tiny"
+
+
+class Project:
+    """A copy of the workflow with results of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.results = folder / RESULTS
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "experiment.yaml", *arguments]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "IR_DATASETS_HOME": str(self.folder / "ir_datasets")}
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment, check=False)
+
+    def copy(self, folder: Path) -> "Project":
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True, copy_function=shutil.copy2)
+        return Project(folder)
+
+    def metrics(self, test_set: str, system: str) -> dict:
+        return json.loads((self.results / f"metrics/{test_set}/{system}.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """The workflow, run once from nothing."""
+    folder = tmp_path_factory.mktemp("end_to_end")
+    for name in ("workflow", "profiles", "envs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copy(Path(__file__).parent / "config.yaml", folder / "experiment.yaml")
+    project = Project(folder)
+    done = project.run("--", "all")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return project
+
+
+def test_tables_hold_the_means_of_the_metrics_files(finished):
+    table = pd.read_csv(finished.results / "tables/main.csv")
+    assert list(table["system"]) == ["bm25", "minilm/seed-1/exact", "bert_cat/seed-1/rerank", "tas_b/seed-1/exact"]
+    for row in table.to_dict("records"):
+        for test_set in ("dev", "graded"):
+            by_query = finished.metrics(test_set, row["system"])["measures"]["RR@10"]["by_query"]
+            assert len(by_query) == 40
+            assert row[f"{test_set} RR@10"] == pytest.approx(np.mean(list(by_query.values())))
+    markdown = (finished.results / "tables/main.md").read_text()
+    assert "BERT_CAT, re-ranking" in markdown and "Expected: BM25 above MiniLM, one layer" in markdown
+    assert r"\toprule" in (finished.results / "tables/by_length.tex").read_text()
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    done = finished.run("--", "all")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_training_lowers_the_loss_and_leaves_a_curve(finished):
+    for ranker in ("bert_cat", "colbert_margin_mse", "bert_dot_margin_mse", "tas_b"):
+        lines = (finished.results / f"rankers/{ranker}/seed-1/training.jsonl").read_text().splitlines()
+        curve = [json.loads(line) for line in lines]
+        assert [line["step"] for line in curve] == [10, 20]
+        assert curve[-1]["loss"] < curve[0]["loss"], ranker
+        assert 0 <= curve[-1]["nDCG@10"] <= 1
+
+
+def test_runs_decrease_strictly_and_name_known_passages(finished):
+    known = set(pq.read_table(finished.results / "corpora/pydocs/passages.parquet")["passage_id"].to_pylist())
+    for system in ("bm25", "minilm/seed-1/exact", "bert_cat/seed-1/rerank", "tas_b/seed-1/exact"):
+        path = finished.results / f"runs/dev/{system}.trec"
+        run = pd.read_csv(path, sep=" ", names=["query_id", "q0", "passage_id", "rank", "score", "tag"])
+        assert set(run["passage_id"]) <= known
+        for _, scores in run.groupby("query_id")["score"]:
+            assert (np.diff(scores.to_numpy().astype(np.float32)) < 0).all()
+
+
+def test_exact_run_is_the_order_of_brute_force_inner_products(finished):
+    place = "tas_b/seed-1"
+    queries = np.load(finished.results / f"embeddings/test_sets/dev/{place}/queries.npy")
+    passages = np.load(finished.results / f"embeddings/pydocs/{place}/passages.npy")
+    ids = pq.read_table(finished.results / "corpora/pydocs/passages.parquet")["passage_id"].to_numpy()
+    query_ids = pq.read_table(finished.results / "test_sets/dev/queries.parquet")["query_id"].to_pylist()
+    run = pd.read_csv(finished.results / f"runs/dev/{place}/exact.trec", sep=" ", header=None)
+    for query_id, scores in zip(query_ids, queries @ passages.T, strict=True):
+        found = run[run[0] == query_id]
+        expected = np.sort(scores)[::-1][:200]
+        assert found[4].to_numpy() == pytest.approx(expected, abs=1e-4)
+        assert found[2].iloc[0] == ids[np.argmax(scores)]
+
+
+def test_teacher_scores_have_the_published_columns(finished):
+    tsv = finished.results / "teacher_scores/bert_cat/triples.tsv"
+    scores = pd.read_csv(tsv, sep="\t", names=["pos_score", "neg_score", "query_id", "pos_id", "neg_id"])
+    triples = pq.read_table(finished.results / "training_sets/triples/triples.parquet").to_pandas()
+    ids = pq.read_table(finished.results / "corpora/pydocs/passages.parquet")["passage_id"].to_numpy()
+    assert len(scores) == len(triples) == 400
+    assert list(scores["pos_id"]) == list(ids[triples["positive"]])
+    assert list(scores["neg_id"]) == list(ids[triples["negative"]])
+    pairs = pq.read_table(finished.results / "pair_scores/bert_cat/triples/triples.parquet")
+    assert len(pairs) == len(set(zip(scores["query_id"], scores["pos_id"], strict=True))) + len(
+        set(zip(scores["query_id"], scores["neg_id"], strict=True))
+    )
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(finished, tmp_path):
+    project = finished.copy(tmp_path / "again")
+    weights = project.results / "rankers/bert_dot_margin_mse/seed-1/model.safetensors"
+    before = hashlib.sha256(weights.read_bytes()).hexdigest()
+    other = f"{RESULTS}/rankers/bert_dot_margin_mse/seed-2/model.safetensors"
+    done = project.run("--forcerun", "train_ranker", "--", f"{RESULTS}/{weights.relative_to(project.results)}", other)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() == before
+    assert hashlib.sha256((project.folder / other).read_bytes()).hexdigest() != before
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "target", "message"),
+    [
+        ("test_sets/dev/qrels.txt", "q1 0 p1 1\nq2 0 p2\n", "metrics/dev/bm25.json", "qrels.txt, line 2"),
+        ("runs/dev/bm25.trec", "q1 Q0 p1 1 2.5 bm25\nq1 Q0 p2 2 high bm25\n", "metrics/dev/bm25.json", "line 2"),
+        (
+            "rankers/minilm/seed-1/model.safetensors",
+            "cut",
+            "runs/dev/minilm/seed-1/rerank.trec",
+            "model.safetensors: ",
+        ),
+    ],
+    ids=["malformed qrels", "malformed run", "truncated weights"],
+)
+def test_bad_files_stop_a_step_with_one_sentence_and_no_output(finished, tmp_path, file, content, target, message):
+    project = finished.copy(tmp_path / "bad")
+    (project.results / target).unlink(missing_ok=True)
+    (project.results / file).write_text(content)
+    done = project.run("--rerun-triggers", "input", "--", f"{RESULTS}/{target}")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert message in said, said[-2000:]
+    assert not (project.results / target).exists()
+    log = project.results / "logs" / Path(target).with_suffix(".log")
+    assert "Traceback" in log.read_text()

@@ -1,0 +1,152 @@
+"""What is a target: every table of every experiment, and any metrics file."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ["config.yaml", *sorted(f"experiments/{path.name}" for path in (ROOT / "experiments").glob("*.yaml"))]
+METRICS = "results/pydocs/metrics/dev"
+
+
+def named_systems(table):
+    """Every system in the rows and expectations of a table."""
+    sides = [
+        side for expectation in table.get("expectations", []) for side in (expectation["better"], expectation["than"])
+    ]
+    return [*table["rows"], *sides]
+
+
+def expected_metrics(config):
+    """`<test_set>/<system>` of everything that a table shows."""
+    found = set()
+    for table in config.get("tables", {}).values():
+        found |= {(test_set, run) for test_set in table["test_sets"] for run in runs(config, named_systems(table))}
+    for table in config.get("length_tables", {}).values():
+        found |= {(table["test_set"], run) for run in runs(config, named_systems(table))}
+    return found
+
+
+def runs(config, systems):
+    """The runs of some systems: a ranker has one per seed."""
+    for system in systems:
+        if "bm25" in system:
+            yield system["bm25"]
+        else:
+            yield from (f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in config.get("seeds", [1]))
+
+
+def expected_rankers(config):
+    """`<ranker>/seed-<n>` of everything that a table shows, and of what it learns from: those with the first seed."""
+    waiting = {tuple(run.split("/")[:2]) for _, run in expected_metrics(config) if "/" in run}
+    found = set()
+    while waiting:
+        found.add(ranker := waiting.pop())
+        parents = {(name, f"seed-{config.get('seeds', [1])[0]}") for name in parents_of(config, ranker[0])}
+        waiting |= parents - found
+    return sorted("/".join(ranker) for ranker in found if "loss" in config["rankers"][ranker[0]])
+
+
+def parents_of(config, name):
+    """What a ranker learns from."""
+    ranker = config["rankers"][name]
+    if "teacher" in ranker:
+        yield from config["teachers"][ranker["teacher"]]["average"]
+    if "clustering" in ranker:
+        yield config["clusterings"][ranker["clustering"]]["ranker"]
+    if "in_batch" in ranker:
+        yield ranker["in_batch"]["teacher"]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_need(project, experiment):
+    config = project.config(experiment)
+    plan = project.plan("--configfile", experiment, "--", "all")
+
+    assert {job["table"] for job in plan.wildcards("make_table")} == set(config.get("tables", {}))
+    assert {job["length_table"] for job in plan.wildcards("make_length_table")} == set(config.get("length_tables", {}))
+    measured = {(job["test_set"], job["system"]) for job in plan.wildcards("measure")}
+    assert measured == expected_metrics(config)
+    assert plan.rules["measure"] == len(measured)
+    assert plan.trained == expected_rankers(config)
+
+    ways = [run.split("/")[-1] for _, run in measured if "/" in run]
+    assert plan.rules.get("rerank", 0) == ways.count("rerank")
+    assert plan.rules.get("retrieve", 0) == len(ways) - ways.count("rerank")
+    assert plan.rules["check_overlap"] == len({test_set for test_set, _ in measured})
+
+    sets = config.get("training_sets", {}) if plan.trained else {}
+    sampled = [name for name, training_set in sets.items() if "negatives" in training_set]
+    assert {job["training_set"] for job in plan.wildcards("sample_triples")} <= set(sampled)
+    assert {job["training_set"] for job in plan.wildcards("fetch_triples")} <= set(sets) - set(sampled)
+    triples = plan.rules.get("sample_triples", 0) + plan.rules.get("fetch_triples", 0)
+    assert triples == plan.rules.get("audit_triples", 0) > 0 or not plan.trained
+    assert not (project.folder / "results").exists()
+
+
+def test_the_default_experiment_needs_every_rule_but_the_one_for_given_triples(project):
+    rules = set(project.plan().rules)
+    scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
+    assert rules == (scripts - {"fetch_triples"}) | {"all"}
+
+
+def test_any_metrics_file_is_a_target(project):
+    systems = ["bm25", "tas_b/seed-1/exact", "bert_cat/seed-7/rerank", "tas_b/seed-7/rerank"]
+    plan = project.plan("--", *(f"{METRICS}/{system}.json" for system in systems))
+    assert {(job["test_set"], job["system"]) for job in plan.wildcards("measure")} == {
+        ("dev", name) for name in systems
+    }
+    learnt_from = ["bert_cat/seed-1", "bert_dot_margin_mse/seed-1", "colbert_margin_mse/seed-1"]
+    assert plan.trained == sorted([*learnt_from, "bert_cat/seed-7", "tas_b/seed-1", "tas_b/seed-7"])
+    assert not {"make_table", "make_length_table", "all"} & set(plan.rules)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{METRICS}/tasb/seed-1/exact.json",
+        f"{METRICS}/tas_b/seed-one/exact.json",
+        f"{METRICS}/bert_cat/seed-1/exact.json",  # a cross-encoder has no vectors to search
+    ],
+)
+def test_a_metrics_file_that_cannot_be_is_refused(project, target):
+    status, text = project.snakemake("--dry-run", "--", target)
+    assert status != 0
+    assert f"No rule to produce {target}" in text or "Missing input files for rule" in text
+    assert "Traceback" not in text
+
+
+SMALL = """
+experiment: small
+corpora: {wiki: {dataset: wiki}}
+test_sets: {dev: {corpus: wiki, dataset: wiki/dev}, other: {corpus: wiki, dataset: wiki/other}}
+bm25: {okapi: {k1: 0.9, b: 0.4}}
+measures: [RR@10]
+tables: {main: {title: Main, test_sets: [dev], measures: [RR@10], rows: [{label: BM25, bm25: okapi}]}}
+"""
+
+
+def test_an_experiment_file_replaces_the_default_one_and_a_second_file_varies_it(project):
+    project.write("small.yaml", SMALL)
+    alone = project.plan("--configfile", "small.yaml", "--", "all")
+    once = ["fetch_collection", "index_bm25", "fetch_queries", "check_overlap", "search_bm25", "measure", "make_table"]
+    assert alone.rules == dict.fromkeys([*once, "all"], 1)
+    assert "results/pydocs" not in alone.text
+
+    status, text = project.snakemake(
+        "--dry-run", "--configfile", "small.yaml", "--", f"{METRICS}/tas_b/seed-1/exact.json"
+    )
+    assert status != 0 and "No rule to produce" in text
+
+    project.write("variation.yaml", "tables: {main: {test_sets: [other, dev]}}\n")
+    varied = project.plan("--configfile", "small.yaml", "variation.yaml", "--", "all")
+    twice = ["fetch_queries", "check_overlap", "search_bm25", "measure"]
+    assert varied.rules == alone.rules | dict.fromkeys(twice, 2)
+
+
+def test_a_file_without_an_experiment_varies_the_default_one(project):
+    project.write("mine.yaml", yaml.safe_dump({"seeds": [1, 2]}))
+    plan = project.plan("--configfile", "mine.yaml", "--", "all")
+    assert {job["seed"] for job in plan.wildcards("train_ranker")} == {"1", "2"}
+    assert "results/pydocs/tables/main.md" in plan.text

@@ -1,0 +1,34 @@
+"""Learning-rate schedules against their formulas."""
+
+import math
+
+import pytest
+
+from stillroom.learning_rate import SCHEDULES, schedule
+
+FALL = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1.0 - done,
+    "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
+}
+
+
+def test_every_schedule_has_a_formula_here():
+    assert SCHEDULES.keys() == FALL.keys()
+
+
+@pytest.mark.parametrize("name", FALL)
+def test_a_linear_rise_then_the_named_fall_to_the_last_step(name):
+    factor = schedule(name, steps=100, warmup_steps=9)
+    assert [factor(step) for step in range(9)] == pytest.approx([(step + 1) / 10 for step in range(9)])
+    assert [factor(step) for step in range(9, 101)] == pytest.approx(
+        [FALL[name]((step - 9) / 91) for step in range(9, 101)]
+    )
+    assert factor(9) == 1.0  # the peak is reached, and reached once
+
+
+@pytest.mark.parametrize("name", FALL)
+def test_no_step_has_a_learning_rate_of_zero(name):
+    for steps, warmup_steps in [(1, 0), (10, 0), (10, 9), (10, 10), (5, 10)]:
+        factor = schedule(name, steps=steps, warmup_steps=warmup_steps)
+        assert all(0 < factor(step) <= 1 for step in range(steps))

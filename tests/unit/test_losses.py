@@ -1,0 +1,99 @@
+"""Losses against NumPy loops written from the papers' formulas."""
+
+import math
+
+import numpy as np
+import pytest
+
+from stillroom.losses._in_batch import in_batch
+from stillroom.losses.margin_mse import margin_mse
+from stillroom.losses.ranknet import ranknet
+
+RANDOM = np.random.default_rng(1)
+
+
+def scores(*shape):
+    return RANDOM.normal(0, 5, shape)
+
+
+def test_ranknet_is_the_cross_entropy_of_the_relevant_passage_winning(torch):
+    student = scores(9, 2)
+    expected = np.mean([-math.log(1 / (1 + math.exp(-(relevant - other)))) for relevant, other in student])
+    assert ranknet(torch.tensor(student)).item() == pytest.approx(expected, rel=1e-12)
+    assert ranknet(torch.tensor([[2.0, 2.0]]), None).item() == pytest.approx(math.log(2))
+
+
+def test_ranknet_of_a_lost_pair_is_finite_and_ignores_the_teacher(torch):
+    student = torch.tensor([[-2000.0, 2000.0]], requires_grad=True)
+    loss = ranknet(student, torch.tensor([[math.nan, math.nan]]))
+    loss.backward()
+    assert loss.item() == 4000.0
+    assert student.grad.tolist() == [[-1.0, 1.0]]
+
+
+def test_margin_mse_is_the_mean_squared_difference_of_margins(torch):
+    student, teacher = scores(9, 2), scores(9, 2)
+    expected = 0.0
+    for (s_relevant, s_other), (t_relevant, t_other) in zip(student, teacher, strict=True):
+        expected += ((s_relevant - s_other) - (t_relevant - t_other)) ** 2 / len(student)
+    assert margin_mse(torch.tensor(student), torch.tensor(teacher)).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_margin_mse_of_several_passages_pairs_each_with_the_first(torch):
+    student, teacher = scores(4, 6), scores(4, 6)
+    terms = [
+        ((student[q, 0] - student[q, p]) - (teacher[q, 0] - teacher[q, p])) ** 2 for q in range(4) for p in range(1, 6)
+    ]
+    assert margin_mse(torch.tensor(student), torch.tensor(teacher)).item() == pytest.approx(np.mean(terms), rel=1e-12)
+
+
+def test_margin_mse_is_zero_when_margins_agree_and_unchanged_by_a_constant_per_query(torch):
+    student, teacher = torch.tensor(scores(5, 2)), torch.tensor(scores(5, 2))
+    shift = torch.tensor(scores(5, 1))
+    assert margin_mse(student, student + shift).item() == pytest.approx(0, abs=1e-25)
+    assert margin_mse(student + shift, teacher).item() == pytest.approx(margin_mse(student, teacher).item())
+    assert margin_mse(student, teacher + 1000).item() == pytest.approx(margin_mse(student, teacher).item())
+
+
+def in_batch_margin_mse(student_relevant, student_other, teacher_relevant, teacher_other):
+    """Query by query: its relevant passage against those of the other queries, then against their other passages."""
+    with_relevant, with_other = [], []
+    for query in range(len(student_relevant)):
+        for owner in range(len(student_relevant)):
+            if owner == query:  # its own relevant passage is no negative, its own other one is the pairwise loss's
+                continue
+            own_student, own_teacher = student_relevant[query, query], teacher_relevant[query, query]
+            for terms, student, teacher in [
+                (with_relevant, student_relevant, teacher_relevant),
+                (with_other, student_other, teacher_other),
+            ]:
+                terms.append(((own_student - student[query, owner]) - (own_teacher - teacher[query, owner])) ** 2)
+    return 0.5 * (np.mean(with_relevant) + np.mean(with_other))
+
+
+@pytest.mark.parametrize("queries", [2, 3, 8])
+def test_in_batch_margin_mse_agrees_with_a_loop_over_queries(queries, torch):
+    matrices = [scores(queries, queries) for _ in range(4)]
+    student_relevant, student_other, teacher_relevant, teacher_other = map(torch.tensor, matrices)
+    found = in_batch(margin_mse, (student_relevant, student_other), (teacher_relevant, teacher_other))
+    assert found.item() == pytest.approx(in_batch_margin_mse(*matrices), rel=1e-12)
+
+
+def test_a_querys_own_other_passage_gets_no_gradient_from_the_in_batch_loss(torch):
+    student = [torch.tensor(scores(4, 4), requires_grad=True) for _ in range(2)]
+    teacher = [torch.tensor(scores(4, 4)) for _ in range(2)]
+    in_batch(margin_mse, tuple(student), tuple(teacher)).backward()
+    assert (student[1].grad.diagonal() == 0).all()
+    assert (student[0].grad.diagonal() != 0).all()
+    off_diagonal = ~torch.eye(4, dtype=torch.bool)
+    assert (student[1].grad[off_diagonal] != 0).all()
+
+
+def test_in_batch_ranknet_counts_every_passage_of_another_query(torch):
+    relevant, other = scores(3, 3), scores(3, 3)
+    both = [
+        np.mean([math.log1p(math.exp(matrix[q, p] - relevant[q, q])) for q in range(3) for p in range(3) if p != q])
+        for matrix in (relevant, other)
+    ]
+    found = in_batch(ranknet, (torch.tensor(relevant), torch.tensor(other)), (torch.zeros(3, 3), torch.zeros(3, 3)))
+    assert found.item() == pytest.approx(np.mean(both), rel=1e-12)

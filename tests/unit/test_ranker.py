@@ -1,0 +1,185 @@
+"""Model folders: read back the same, open in other libraries, and broken ones end in one sentence."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+VARIANTS = {
+    "bert_dot cls": {"architecture": "bert_dot", "pooling": "cls"},
+    "bert_dot mean": {"architecture": "bert_dot", "pooling": "mean"},
+    "bert_dot mean normalised": {"architecture": "bert_dot", "pooling": "mean", "normalize": True},
+    "bert_cat cls": {"architecture": "bert_cat", "pooling": "cls"},
+    "bert_cat mean": {"architecture": "bert_cat", "pooling": "mean"},
+    "colbert": {"architecture": "colbert", "normalize": True, "temperature": 0.05},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_saved_ranker_reads_back_with_identical_scores(name, make_ranker, texts, tmp_path, torch):
+    from stillroom.ranker import load_ranker
+
+    ranker = make_ranker(**VARIANTS[name])
+    ranker.save(tmp_path / "model")
+    loaded = load_ranker(tmp_path / "model")
+    assert type(loaded) is type(ranker) and loaded.settings == ranker.settings and not loaded.training
+    queries, passages = texts.query_tokens.take(range(6)), texts.passage_tokens.take(range(6))
+    with torch.inference_mode():
+        assert loaded.score(queries, passages).tolist() == ranker.score(queries, passages).tolist()
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name.startswith("bert_dot")])
+def test_a_bert_dot_folder_opens_in_transformers_and_sentence_transformers(name, make_ranker, texts, tmp_path, torch):
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoModel, AutoTokenizer
+
+    ranker = make_ranker(**VARIANTS[name])
+    ranker.save(tmp_path)
+    passages = texts.passages[:12]
+    assert max(len(texts.passage_tokens[row]) for row in range(12)) > 30  # one of them is truncated
+    with torch.inference_mode():
+        vectors = ranker.encode_passages(texts.passage_tokens.take(range(12))).numpy()
+    opened = SentenceTransformer(str(tmp_path), device="cpu")
+    theirs = opened.encode(passages)
+    assert theirs == pytest.approx(vectors, rel=1e-5, abs=1e-5)
+    assert opened.similarity_fn_name == "dot"
+    assert opened.similarity(theirs[:2], theirs[2:5]).numpy() == pytest.approx(vectors[:2] @ vectors[2:5].T, rel=1e-4)
+
+    model, told = AutoModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(told[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert tokenizer.model_max_length == 32
+    with torch.inference_mode():
+        hidden = model.eval()(**tokenizer(passages[0], truncation=True, return_tensors="pt")).last_hidden_state[0]
+    vector = hidden[0] if VARIANTS[name]["pooling"] == "cls" else hidden.mean(dim=0)
+    vector = vector / vector.norm() if VARIANTS[name].get("normalize") else vector
+    assert vector.numpy() == pytest.approx(vectors[0], rel=1e-5, abs=1e-5)
+
+
+def test_saving_leaves_the_tokenizer_without_a_length_limit(make_ranker, tmp_path, recwarn):
+    ranker = make_ranker()
+    ranker.save(tmp_path)
+    assert len(ranker.tokenizer("word " * 500, add_special_tokens=False)["input_ids"]) >= 500
+    assert not [warning for warning in recwarn if "longer than" in str(warning.message)]
+
+
+@pytest.fixture
+def folder(make_ranker, tmp_path):
+    """A saved ranker."""
+    make_ranker().save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("kept", [0.99, 0.5])
+def test_truncated_weights_end_in_one_sentence_with_both_sizes(kept, folder, make_settings):
+    from stillroom.encoders import load_encoder
+    from stillroom.ranker import load_ranker
+
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: int(len(whole) * kept)])
+    sentence = rf"^{weights}: expected {len(whole):,} bytes, found {int(len(whole) * kept):,}\. .*truncated"
+    with pytest.raises(ValueError, match=sentence):
+        load_ranker(folder)
+    with pytest.raises(ValueError, match=sentence):  # as an encoder to start from
+        load_encoder(make_settings(encoder__weights=str(folder)).encoder)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x01", b"PK\x03\x04 a pickle of older days", b"<html>not found</html>" * 99]
+)
+def test_weights_that_are_no_safetensors_end_in_one_sentence(content, folder):
+    from stillroom.ranker import load_ranker
+
+    weights = folder / "model.safetensors"
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"^{weights}: not a safetensors file, .*\({len(content):,} bytes\)\.$"):
+        load_ranker(folder)
+
+
+def test_weights_cut_within_their_header_end_in_one_sentence(folder):
+    from stillroom.ranker import load_ranker
+
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+    with pytest.raises(ValueError, match=rf"^{weights}: .*cut off within its header \(500 bytes\)\.$"):
+        load_ranker(folder)
+
+
+def test_missing_weights_end_in_one_sentence(folder, make_settings):
+    from stillroom.encoders import load_encoder
+    from stillroom.ranker import load_ranker
+
+    (folder / "model.safetensors").unlink()
+    for load in (
+        lambda: load_ranker(folder),
+        lambda: load_encoder(make_settings(encoder__weights=str(folder)).encoder),
+    ):
+        with pytest.raises(FileNotFoundError, match=rf"^{folder}/model\.safetensors: the weights are missing; "):
+            load()
+
+
+@pytest.mark.parametrize(
+    ("weights", "kind", "sentence"),
+    [
+        ("./no/such/folder", FileNotFoundError, r"^encoder \./no/such/folder: there is no such folder\.$"),
+        ("package:no_such_package", ModuleNotFoundError, r"is not installed; pip install no-such-package\.$"),
+    ],
+)
+def test_an_encoder_that_is_not_there_ends_in_one_sentence(weights, kind, sentence, make_settings):
+    from stillroom.encoders import load_encoder
+
+    with pytest.raises(kind, match=sentence):
+        load_encoder(make_settings(encoder__weights=weights).encoder)
+
+
+def test_layers_keeps_the_first_layers_and_their_weights(make_ranker, tiny_encoder, texts, torch):
+    from transformers import AutoModel
+
+    whole, cut = AutoModel.from_pretrained(tiny_encoder), make_ranker(encoder__layers=1)
+    assert len(cut.encoder.encoder.layer) == 1 and cut.encoder.config.num_hidden_layers == 1
+    with torch.inference_mode():
+        ids = torch.tensor([[2, *texts.query_tokens[0], 3]])
+        expected = whole.eval()(ids, output_hidden_states=True).hidden_states[1]
+        assert cut.encoder(ids).last_hidden_state.numpy() == pytest.approx(expected.numpy(), rel=1e-5, abs=1e-6)
+
+
+def test_more_layers_than_there_are_stop(make_ranker):
+    with pytest.raises(ValueError, match=r"layers is 3, but it has 2\.$"):
+        make_ranker(encoder__layers=3)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.37])
+def test_dropout_replaces_the_encoders_own_rates(dropout, make_ranker, torch):
+    ranker = make_ranker(architecture="bert_cat", training__dropout=dropout)
+    rates = {module.p for module in ranker.modules() if isinstance(module, torch.nn.Dropout)}
+    assert rates == {dropout}
+    assert ranker.dropout == ranker.encoder.config.attention_probs_dropout_prob == dropout
+    own = make_ranker()
+    assert {module.p for module in own.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
+
+
+def test_a_trained_ranker_serves_as_the_encoder_of_another(folder, make_ranker, texts, torch):
+    first, second = make_ranker(), make_ranker(encoder__weights=str(folder))
+    with torch.inference_mode():
+        queries = texts.query_tokens.take([0, 1])
+        assert torch.equal(first.encode_queries(queries), second.encode_queries(queries))
+
+
+def test_ranker_json_holds_the_settings_as_plain_json(folder, make_settings):
+    from dataclasses import asdict
+
+    assert json.loads((folder / "ranker.json").read_text()) == asdict(make_settings())
+
+
+def test_a_copied_folder_needs_nothing_outside_itself(folder, tmp_path, texts, torch, make_ranker):
+    from stillroom.ranker import load_ranker
+
+    ranker = make_ranker(encoder__weights=str(folder))  # named in ranker.json, and gone afterwards
+    ranker.save(tmp_path / "second")
+    shutil.rmtree(folder)
+    moved = shutil.move(tmp_path / "second", tmp_path / "elsewhere")
+    with torch.inference_mode():
+        found = load_ranker(moved).encode_queries(texts.query_tokens.take([0])).numpy()
+        assert np.array_equal(found, ranker.encode_queries(texts.query_tokens.take([0])).numpy())

@@ -1,0 +1,171 @@
+"""Batch samplers: what is in a batch, and that a batch is a function of (seed, step) alone."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from stillroom.samplers.random import random
+from stillroom.samplers.tas import tas
+from stillroom.samplers.tas_balanced import margin_bins, tas_balanced
+from stillroom.triples import Triples
+
+SAMPLERS = [random, tas, tas_balanced]
+
+
+def triples(queries=40, per_query=6, clusters=4):
+    """Shuffled triples of `queries` queries in clusters of equal size."""
+    generator = np.random.default_rng(5)
+    query = generator.permutation(np.repeat(np.arange(queries), per_query))
+    count = len(query)
+    return Triples(
+        query,
+        np.arange(count),
+        np.arange(count) + 1000,
+        teacher_scores=generator.normal(0, 3, (count, 2)).astype(np.float32),
+        cluster_of_query=np.arange(queries) % clusters,
+    )
+
+
+def test_random_batches_hold_every_triple_once_per_epoch_in_a_new_order():
+    batch = random(triples(), batch_size=16, seed=1)  # 240 triples, 15 batches
+    epochs = [np.concatenate([batch(step) for step in range(start, start + 15)]) for start in (0, 15)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(240))
+    assert epochs[0].tolist() != epochs[1].tolist()
+
+
+def test_random_batches_leave_out_an_incomplete_last_one_but_not_the_same_triples_each_time():
+    batch = random(triples(queries=10, per_query=5), batch_size=16, seed=1)  # 50 triples: 3 batches, 2 left over
+    epochs = [set(np.concatenate([batch(step) for step in range(start, start + 3)])) for start in range(0, 30, 3)]
+    assert {len(epoch) for epoch in epochs} == {48}
+    assert set.union(*epochs) == set(range(50))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_batch_is_a_function_of_seed_and_step(sampler):
+    one, same, other = (sampler(triples(), batch_size=8, seed=seed) for seed in (1, 1, 2))
+    forwards = [one(step).tolist() for step in range(60)]
+    backwards = [same(step).tolist() for step in reversed(range(60))]  # a resumed training starts anywhere
+    assert forwards == backwards[::-1]
+    assert forwards != [other(step).tolist() for step in range(60)]
+    assert len({tuple(batch) for batch in forwards}) == 60
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_batch_larger_than_the_data_stops(sampler):
+    with pytest.raises(ValueError, match=r"batch_size is 999, but there are only \d+ training"):
+        sampler(triples(), batch_size=999, seed=1)
+
+
+@pytest.mark.parametrize("sampler", [tas, tas_balanced])
+def test_queries_of_a_topic_batch_are_distinct_and_of_one_cluster(sampler):
+    data = triples()
+    batch = sampler(data, batch_size=8, seed=1)
+    clusters = Counter()
+    for step in range(200):
+        queries = data.query[batch(step)]
+        assert len(set(queries)) == 8
+        found = set(data.cluster_of_query[queries])
+        assert len(found) == 1
+        clusters.update(found)
+    assert chisquare([clusters[cluster] for cluster in range(4)]).pvalue > 0.001
+
+
+@pytest.mark.parametrize("sampler", [tas, tas_balanced])
+def test_a_cluster_that_is_too_small_is_used_up_and_topped_up_from_another(sampler):
+    data = triples(queries=12, per_query=2, clusters=4)  # clusters of 3 queries
+    batch = sampler(data, batch_size=8, seed=1)
+    for step in range(100):
+        queries = data.query[batch(step)]
+        assert len(set(queries)) == 8
+        assert sorted(Counter(data.cluster_of_query[queries]).values()) == [2, 3, 3]
+
+
+def test_a_cluster_without_training_queries_does_no_harm():
+    data = triples(queries=20, clusters=4)
+    gaps = Triples(data.query, data.positive, data.negative, cluster_of_query=data.cluster_of_query * 10)
+    assert tas(gaps, batch_size=5, seed=1)(0).tolist() == tas(data, batch_size=5, seed=1)(0).tolist()
+
+
+@pytest.mark.parametrize("sampler", [tas, tas_balanced])
+def test_every_triple_is_reachable(sampler):
+    data = triples(queries=12, per_query=5, clusters=3)
+    batch = sampler(data, batch_size=4, seed=1)
+    assert set(np.concatenate([batch(step) for step in range(500)])) == set(range(60))
+
+
+def test_margin_bins_have_equal_width_between_the_smallest_and_the_largest_margin():
+    margins = np.random.default_rng(2).normal(0, 4, 500)
+    lowest, highest = min(margins), max(margins)
+    bin_width = (highest - lowest) / 10
+    for margin, found in zip(margins, margin_bins(margins), strict=True):
+        inside = [i for i in range(10) if lowest + i * bin_width <= margin < lowest + (i + 1) * bin_width]
+        assert found == (inside[0] if inside else 9)  # only the largest lies in no half-open bin
+    assert margin_bins(np.array([3.0, 13.0])).tolist() == [0, 9]
+    assert margin_bins(np.array([-5.0, -4.01, -3.5, 4.9, 5.0])).tolist() == [0, 0, 1, 9, 9]
+
+
+@pytest.mark.parametrize("margins", [[2.5], [2.5, 2.5, 2.5], [0.0, -0.0]])
+def test_equal_margins_share_one_bin(margins):
+    assert margin_bins(np.array(margins, dtype=np.float32)).tolist() == [0] * len(margins)
+
+
+def test_margins_that_differ_by_rounding_only_stay_within_the_bins():
+    margins = np.float32(7) + np.spacing(np.float32(7)) * np.arange(3, dtype=np.float32)
+    assert margin_bins(margins).min() == 0
+    assert margin_bins(margins).max() == 9
+
+
+def test_tas_balanced_draws_margin_bins_uniformly_however_full_they_are():
+    margins = np.concatenate([np.linspace(0.0, 0.9, 90), [4.5, 5.5, 10.0]])  # bins 0, 4, 5 and 9
+    scores = np.column_stack([margins, np.zeros(93)])
+    data = Triples(np.zeros(93, int), np.arange(93), np.arange(93), scores, cluster_of_query=np.zeros(1, int))
+    batch = tas_balanced(data, batch_size=1, seed=3)
+    drawn = Counter(int(margins[batch(step)[0]]) for step in range(2000))
+    assert drawn.keys() == {0, 4, 5, 10}
+    assert chisquare(list(drawn.values())).pvalue > 0.001
+
+
+def test_within_a_bin_triples_are_drawn_uniformly():
+    margins = np.array([0.0, 0.1, 0.2, 0.3, 10.0])
+    scores = np.column_stack([margins, np.zeros(5)])
+    data = Triples(np.zeros(5, int), np.arange(5), np.arange(5), scores, cluster_of_query=np.zeros(1, int))
+    batch = tas_balanced(data, batch_size=1, seed=3)
+    drawn = Counter(int(batch(step)[0]) for step in range(2000))
+    assert chisquare([drawn[row] for row in range(4)]).pvalue > 0.001
+    assert drawn[4] == pytest.approx(1000, abs=100)
+
+
+BATCHES = """
+import sys
+import numpy as np
+from stillroom.samplers.random import random
+from stillroom.samplers.tas import tas
+from stillroom.samplers.tas_balanced import tas_balanced
+from stillroom.triples import Triples
+generator = np.random.default_rng(5)
+count = 240
+data = Triples(
+    generator.permutation(np.repeat(np.arange(40), 6)), np.arange(count), np.arange(count) + 1000,
+    generator.normal(0, 3, (count, 2)).astype(np.float32), np.arange(40) % 4,
+)
+print([[sampler(data, batch_size=8, seed=1)(step).tolist() for step in range(9)] for sampler in (random, tas, tas_balanced)])
+"""
+
+
+def test_other_processes_draw_the_same_batches_whatever_their_hash_seed():
+    outputs = {
+        subprocess.check_output(
+            [sys.executable, "-c", BATCHES],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            text=True,
+        )
+        for seed in ("1", "2")
+    }
+    here = [[sampler(triples(), batch_size=8, seed=1)(step).tolist() for step in range(9)] for sampler in SAMPLERS]
+    assert outputs == {f"{here}\n"}

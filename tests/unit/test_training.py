@@ -1,0 +1,427 @@
+"""Training: it learns, it resumes bit by bit, and what goes wrong ends in one sentence."""
+
+import json
+import logging
+import os
+import re
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RECORDED = Path(__file__).parents[1] / "data" / "losses_seed_1.json"
+TAS_BALANCED = {
+    "loss": "margin_mse",
+    "teacher": "cross",
+    "sampler": "tas_balanced",
+    "clustering": "topics",
+    "in_batch": {"loss": "margin_mse", "teacher": "tokens", "weight": 0.75},
+}
+
+
+@pytest.fixture(scope="module")
+def in_batch_teacher(tmp_path_factory, make_ranker):
+    """The weights of a saved ColBERT."""
+    folder = tmp_path_factory.mktemp("in_batch_teacher")
+    make_ranker(architecture="colbert").save(folder)
+    return folder / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def inputs(collection, in_batch_teacher):
+    """A function from what a training needs besides triples to its input paths."""
+    validation = {
+        "validation_queries": collection / "validation_queries.parquet",
+        "validation_qrels": collection / "validation_qrels.txt",
+        "validation_run": collection / "validation_run.trec",
+        "passages": collection / "passages.parquet",
+    }
+    topics = {
+        "teacher_scores": collection / "teacher_scores.parquet",
+        "clusters": collection / "clusters.parquet",
+        "in_batch_teacher": in_batch_teacher,
+    }
+
+    def paths(*, validates=False, topical=False):
+        basic = {
+            "queries": collection / "queries.parquet",
+            "triples": collection / "triples.parquet",
+            "tokens": collection / "tokens" / "ids.bin",
+        }
+        return basic | (validation if validates else {}) | (topics if topical else {})
+
+    return paths
+
+
+@pytest.fixture
+def train(torch):
+    """A function that trains as the rule does, on one thread."""
+    from stillroom.training import train_ranker
+
+    def train(settings, inputs, folder, *, seed=1, **options):
+        train_ranker(
+            **{"settings": settings, "seed": seed, "code": "abc", "threads": 1, "inputs": inputs, "model_folder": folder}
+            | options
+        )
+        return folder
+
+    yield train
+    torch.use_deterministic_algorithms(False)
+
+
+def curve(folder):
+    return [json.loads(line) for line in (folder / "training.jsonl").read_text().splitlines()]
+
+
+def curve_without_seconds(folder):
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in curve(folder)]
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def train_and_kill(train, at_step, *arguments, **options):
+    """Train in a child process that is killed, as by a cluster, right after the optimizer's step `at_step`."""
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    child = os.fork()
+    if child == 0:
+        steps = []
+
+        def count(*_):
+            steps.append(1)
+            if len(steps) == at_step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            register_optimizer_step_post_hook(count)
+            train(*arguments, **options)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert"])
+def test_eight_triples_are_learnt_and_the_model_folder_is_complete(
+    architecture, train, make_settings, inputs, tmp_path, write_triples
+):
+    query = np.arange(8)
+    few = write_triples(tmp_path / "triples.parquet", query, query, query + 40)
+    settings = make_settings(
+        architecture=architecture, training__steps=60, training__learning_rate=5e-3, training__dropout=0.0
+    )
+    folder = train(settings, inputs() | {"triples": few}, tmp_path / "model")
+    losses = [line["loss"] for line in curve(folder)]
+    assert [line["step"] for line in curve(folder)] == [10, 20, 30, 40, 50, 60]
+    assert losses[-1] < 0.5 * losses[0]
+    expected = {"model.safetensors", "config.json", "ranker.json", "tokenizer.json", "training.jsonl"}
+    assert expected <= {file.name for file in folder.iterdir()}
+
+
+def test_nothing_but_the_model_is_left_after_a_training(train, make_settings, inputs, tmp_path):
+    folder = train(make_settings(), inputs(), tmp_path / "model", save_seconds=0.0)
+    assert not (folder / "resume").exists()
+    empty = [path.name for path in folder.rglob("*") if path.is_dir() and not any(path.iterdir())]
+    assert empty in ([], ["2_Normalize"])
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+def test_the_curve_has_the_scheduled_learning_rates_and_seconds_that_grow(train, make_settings, inputs, tmp_path):
+    settings = make_settings(training__steps=25, training__warmup_steps=4, training__schedule="cosine")
+    lines = curve(train(settings, inputs(), tmp_path / "model"))
+    assert [line["step"] for line in lines] == [10, 20, 25]
+    expected = [1e-3 * 0.5 * (1 + np.cos(np.pi * (step - 1 - 4) / 21)) for step in (10, 20, 25)]
+    assert [line["learning_rate"] for line in lines] == pytest.approx(expected, rel=1e-9)
+    assert 0 <= lines[0]["seconds"] <= lines[1]["seconds"] <= lines[2]["seconds"] < 60
+
+
+SETUPS = {
+    "bert_dot with random batches": ({}, False),
+    "in-batch TAS-Balanced with a ColBERT teacher": (TAS_BALANCED, True),
+}
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_a_training_killed_twice_ends_as_if_it_had_not_been(name, train, make_settings, inputs, tmp_path, caplog):
+    changes, topical = SETUPS[name]
+    settings = make_settings(**changes, training__validate_every=8, training__gradient_clipping=1.0)
+    paths = inputs(validates=True, topical=topical)
+    whole = train(settings, paths, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    train_and_kill(train, 6, settings, paths, killed, save_seconds=0.0)
+    assert not (killed / "model.safetensors").exists()
+    train_and_kill(train, 8, settings, paths, killed, save_seconds=0.0)
+    caplog.set_level(logging.INFO)
+    train(settings, paths, killed)
+    assert "resuming after step 12" in caplog.text  # 5 steps, then 7 more, were saved
+    assert weights(killed) == weights(whole)
+    assert curve_without_seconds(killed) == curve_without_seconds(whole)
+    assert [line["step"] for line in curve(killed)] == [8, 10, 16, 20]
+    assert not (killed / "resume").exists()
+
+
+def test_a_training_killed_at_its_last_step_has_that_step_to_do(train, make_settings, inputs, tmp_path, caplog):
+    folder = tmp_path / "model"
+    whole = train(make_settings(), inputs(), tmp_path / "whole")
+    train_and_kill(train, 20, make_settings(), inputs(), folder, save_seconds=0.0)
+    caplog.set_level(logging.INFO)
+    train(make_settings(), inputs(), folder)
+    assert "resuming after step 19" in caplog.text
+    assert weights(folder) == weights(whole)
+
+
+def test_the_seed_and_dropout_decide_what_a_training_ends_with(train, make_settings, inputs, tmp_path):
+    few = {"training__steps": 4}
+    one, same, other = (
+        train(make_settings(**few), inputs(), tmp_path / str(place), seed=seed) for place, seed in enumerate([1, 1, 2])
+    )
+    assert weights(one) == weights(same)
+    assert weights(one) != weights(other)
+    without = train(make_settings(**few, training__dropout=0.0), inputs(), tmp_path / "without")
+    assert weights(one) != weights(without)
+
+
+CHANGES = {
+    "a setting": ({"training__learning_rate": 2e-3}, {}, r"training\.learning_rate \(0\.001 → 0\.002\)"),
+    "the seed": ({}, {"seed": 2}, r"seed \(1 → 2\)"),
+    "the code": ({}, {"code": "def"}, r"code \(abc → def\)"),
+    "a length limit": ({"encoder__passage_tokens": 31}, {}, r"encoder\.passage_tokens \(32 → 31\)"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_starts_anew_and_the_log_names_it(name, train, make_settings, inputs, tmp_path, caplog):
+    changes, options, named = CHANGES[name]
+    folder = tmp_path / "model"
+    shorter = {"training__steps": 8}
+    train_and_kill(train, 4, make_settings(**shorter), inputs(), folder, save_seconds=0.0)
+    assert (folder / "resume").exists()
+    settings = make_settings(**shorter, **changes)
+    train(settings, inputs(), folder, **options)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert re.fullmatch(f"starting anew: the interrupted training had another {named}", warnings[0])
+    assert weights(folder) == weights(train(settings, inputs(), tmp_path / "fresh", **options))
+
+
+def test_other_triples_start_anew(train, make_settings, inputs, tmp_path, caplog, write_triples):
+    folder, paths, settings = tmp_path / "model", inputs(), make_settings(training__steps=5)
+    train_and_kill(train, 3, settings, paths, folder, save_seconds=0.0)
+    query = np.repeat(np.arange(24), 4)
+    others = write_triples(tmp_path / "triples.parquet", query, query, query + 40)
+    train(settings, paths | {"triples": others}, folder)
+    assert "starting anew: the interrupted training had another triples (" in caplog.text
+
+
+def test_a_loss_that_is_not_a_number_stops_with_one_sentence_and_writes_no_model(train, make_settings, inputs, tmp_path):
+    settings = make_settings(training__learning_rate=1e18, training__schedule="constant", training__warmup_steps=0)
+    sentence = r"^training: the loss is (nan|inf) at step \d+ \(learning rate 1\.0e\+18\); lower the learning rate"
+    with pytest.raises(ValueError, match=sentence):
+        train(settings, inputs(), tmp_path / "model")
+    assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_gradient_clipping_bounds_the_gradient(make_settings, make_ranker, texts, collection):
+    from stillroom.training import Trainer
+    from stillroom.triples import read_triples
+
+    triples, norms = read_triples(collection / "triples.parquet"), {}
+    for bound in (None, 1e9, 0.25):
+        settings = make_settings(training__gradient_clipping=bound)
+        trainer = Trainer(make_ranker().train(), settings, 1, triples, texts.query_tokens, texts.passage_tokens)
+        trainer.step()
+        gradients = [parameter.grad for parameter in trainer.model.parameters() if parameter.grad is not None]
+        norms[bound] = np.sqrt(sum((gradient.double() ** 2).sum().item() for gradient in gradients))
+    assert norms[None] == norms[1e9] > 0.25
+    assert norms[0.25] == pytest.approx(0.25, rel=1e-4)
+
+
+def test_early_stopping_stops_and_keeps_the_best_weights(train, make_settings, inputs, collection, tmp_path, caplog):
+    from stillroom.ranker import load_ranker
+    from stillroom.token_store import open_tokens
+    from stillroom.validation import read_validation
+
+    caplog.set_level(logging.INFO)
+    settings = make_settings(training__steps=400, training__validate_every=3, training__patience=2)
+    paths = inputs(validates=True)
+    folder = train(settings, paths, tmp_path / "model")
+    measured = [line["nDCG@10"] for line in curve(folder) if "nDCG@10" in line]
+    best = int(np.argmax(measured))  # the first of equals
+    assert len(measured) == best + 1 + 2 < 133
+    assert curve(folder)[-1]["step"] == 3 * len(measured)
+    assert f"best nDCG@10 {max(measured):.4f} at step {3 * (best + 1)}" in caplog.text
+    kept = load_ranker(folder)
+    validation = read_validation(
+        kept.tokenizer,
+        queries_path=paths["validation_queries"],
+        qrels_path=paths["validation_qrels"],
+        run_path=paths["validation_run"],
+        passages_path=paths["passages"],
+    )
+    again = validation.measure(kept, open_tokens(collection / "tokens"))
+    assert again["nDCG@10"] == pytest.approx(max(measured), abs=1e-12)
+    assert not kept.training
+
+
+def test_best_weights_survive_an_interruption(train, make_settings, inputs, tmp_path):
+    settings = make_settings(training__steps=400, training__validate_every=3, training__patience=2)
+    paths = inputs(validates=True)
+    whole = train(settings, paths, tmp_path / "whole")
+    last = curve(whole)[-1]["step"]
+    train_and_kill(train, last, settings, paths, tmp_path / "killed", save_seconds=0.0)  # the best ones are long gone
+    assert weights(train(settings, paths, tmp_path / "killed")) == weights(whole)
+
+
+def test_validation_measures_are_those_of_the_reranked_candidates(collection, make_ranker, texts, torch):
+    from stillroom.runs import read_run
+    from stillroom.tokenization import tokenize_queries
+    from stillroom.validation import read_validation
+
+    ranker = make_ranker(architecture="colbert").train()
+    validation = read_validation(
+        ranker.tokenizer,
+        queries_path=collection / "validation_queries.parquet",
+        qrels_path=collection / "validation_qrels.txt",
+        run_path=collection / "validation_run.trec",
+        passages_path=collection / "passages.parquet",
+    )
+    found = validation.measure(ranker, texts.passage_tokens)
+    assert ranker.training  # measured without dropout, and back
+    queries = tokenize_queries(ranker.tokenizer, collection / "validation_queries.parquet")
+    gains, reciprocals = [], []
+    ranker.eval()
+    for number, (_, candidates) in enumerate(read_run(collection / "validation_run.trec").groupby("query_id", sort=False)):
+        rows = [texts.passage_ids.index(passage_id) for passage_id in candidates["passage_id"]]
+        with torch.inference_mode():
+            scores = [ranker.score([queries[number]], [texts.passage_tokens[row]]).item() for row in rows]
+        rank = 1 + sum(score > scores[4] for score in scores)  # the relevant passage is the fifth candidate
+        gains.append(1 / np.log2(1 + rank))
+        reciprocals.append(1 / rank)
+    assert found == pytest.approx({"nDCG@10": np.mean(gains), "RR@10": np.mean(reciprocals)})
+
+
+@pytest.mark.parametrize(("column", "row"), [("query", 24), ("positive", 120), ("negative", -1)])
+def test_a_triple_with_an_unknown_row_stops(column, row, train, make_settings, inputs, tmp_path, write_triples):
+    columns = {name: list(range(16)) for name in ("query", "positive", "negative")}
+    columns[column][5] = row
+    path = write_triples(tmp_path / "triples.parquet", **columns)
+    sentence = rf"^{path}: 1 triples have an unknown {column}; the first is triple 5 with row {row}, expected a row below"
+    with pytest.raises(ValueError, match=sentence):
+        train(make_settings(), inputs() | {"triples": path}, tmp_path / "model")
+
+
+def test_teacher_scores_of_other_triples_stop(train, make_settings, inputs, tmp_path, write_triples):
+    path = write_triples(tmp_path / "triples.parquet", *[list(range(20))] * 3)
+    with pytest.raises(ValueError, match=r"teacher_scores\.parquet: expected 20 rows \(triples\), found 96\.$"):
+        train(make_settings(**TAS_BALANCED), inputs(topical=True) | {"triples": path}, tmp_path / "model")
+
+
+def test_the_total_loss_is_the_pairwise_plus_the_weighted_in_batch_loss(
+    make_settings, make_ranker, inputs, collection, texts, torch
+):
+    from stillroom.training import Trainer
+    from stillroom.triples import read_triples
+
+    settings = make_settings(**TAS_BALANCED)
+    student, teacher = make_ranker(**TAS_BALANCED), make_ranker(architecture="colbert")
+    triples = read_triples(
+        collection / "triples.parquet",
+        teacher_scores_path=collection / "teacher_scores.parquet",
+        clusters_path=collection / "clusters.parquet",
+    )
+    trainer = Trainer(student, settings, 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher)
+    rows = [0, 9, 21, 42]
+
+    def score(model, query, passage):
+        with torch.no_grad():
+            return model.score([texts.query_tokens[query]], [texts.passage_tokens[passage]]).item()
+
+    query, positive, negative = triples.query[rows], triples.positive[rows], triples.negative[rows]
+    pairwise, with_relevant, with_other = [], [], []
+    for i in range(4):
+        own = score(student, query[i], positive[i])
+        margin = triples.teacher_scores[rows[i], 0] - triples.teacher_scores[rows[i], 1]
+        pairwise.append((own - score(student, query[i], negative[i]) - margin) ** 2)
+        for j in range(4):
+            for terms, passages in [(with_relevant, positive), (with_other, negative)]:
+                if i != j:
+                    margin = score(teacher, query[i], positive[i]) - score(teacher, query[i], passages[j])
+                    terms.append((own - score(student, query[i], passages[j]) - margin) ** 2)
+    expected = np.mean(pairwise) + 0.75 * 0.5 * (np.mean(with_relevant) + np.mean(with_other))
+    assert trainer.batch_loss(np.array(rows)).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_in_batch_teacher_is_neither_trained_nor_in_training_mode(make_settings, inputs, in_batch_teacher, torch):
+    from stillroom.registry import named
+    from stillroom.training import Trainer, read_inputs
+
+    settings = make_settings(**TAS_BALANCED)
+    model = named("architectures", "bert_dot").new(settings).train()
+    trainer = Trainer(model, settings, 1, **read_inputs(inputs(topical=True), model.tokenizer))
+    teacher = trainer.in_batch_teacher
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    trainer.step()
+    assert not teacher.training
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
+
+
+def test_an_in_batch_teacher_with_another_vocabulary_stops(make_settings, inputs, make_ranker, train, tmp_path):
+    teacher = make_ranker(architecture="colbert")
+    teacher.tokenizer.add_tokens(["unheard"])
+    teacher.save(tmp_path / "teacher")
+    paths = inputs(topical=True) | {"in_batch_teacher": tmp_path / "teacher" / "model.safetensors"}
+    with pytest.raises(ValueError, match=r"in-batch teacher .* another vocabulary"):
+        train(make_settings(**TAS_BALANCED), paths, tmp_path / "model")
+
+
+def test_an_exported_ranker_is_the_encoder_as_it_is(make_settings, tiny_encoder, tmp_path, torch):
+    from safetensors.torch import load_file
+    from stillroom.training import export_ranker
+
+    export_ranker(settings=make_settings(loss=None, training=None), model_folder=tmp_path / "model")
+    exported = load_file(tmp_path / "model" / "model.safetensors")
+    own = load_file(tiny_encoder / "model.safetensors")
+    assert exported.keys() == own.keys()
+    assert all(torch.equal(exported[name], own[name]) for name in own)
+    assert not (tmp_path / "model" / "training.jsonl").exists()
+
+
+def recorded_setup(make_settings, make_ranker):
+    """A trainer of texts that are random numbers: nothing here depends on a Python version's docstrings."""
+    from stillroom.token_store import Tokens
+    from stillroom.training import Trainer
+    from stillroom.triples import Triples
+
+    random = np.random.default_rng(1)
+
+    def tokens(count, longest):
+        lengths = random.integers(3, longest, count)
+        ids = random.integers(5, 900, int(lengths.sum()))
+        return Tokens(ids.astype(np.int32), np.concatenate([[0], np.cumsum(lengths)]))
+
+    queries, passages = tokens(24, 12), tokens(60, 40)
+    query = np.repeat(np.arange(24), 4)
+    triples = Triples(
+        query,
+        query,
+        random.integers(24, 60, 96),
+        random.normal(0, 2, (96, 2)).astype(np.float32),
+        np.arange(24) % 3,
+    )
+    changes = {**TAS_BALANCED, "training__batch_size": 6, "training__dropout": 0.1}
+    model = make_ranker(**changes).train()
+    teacher = make_ranker(architecture="colbert")
+    return Trainer(model, make_settings(**changes), 1, triples, queries, passages, None, teacher)
+
+
+def test_twenty_losses_at_seed_1_are_those_on_record(make_settings, make_ranker):
+    """A refactoring keeps them; who changes the method on purpose writes the new ones: see the assertion."""
+    trainer, losses = recorded_setup(make_settings, make_ranker), []
+    for _ in range(20):
+        losses.append(trainer.step())
+        trainer.progress.step += 1
+    recorded = json.loads(RECORDED.read_text())
+    assert losses == pytest.approx(recorded, rel=1e-4), f"if this is meant, {RECORDED.name} becomes {losses}"
