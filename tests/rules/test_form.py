@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from stillroom.code import modules_behind, read_code
 from stillroom.config_schema import read_schema
 
 ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+LIBRARY = ROOT / "workflow" / "scripts" / "stillroom"
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 # A rule: its head and the indented or empty lines after it.
@@ -36,7 +38,13 @@ def test_every_rule_has_a_docstring_and_if_it_runs_a_log_an_environment_and_the_
         assert "    log:\n" in body
         assert "    conda:\n        ENVIRONMENT\n" in body
         assert re.search(rf'^        code=code_of\("{name}"(, ranker_parts)?\),$', body, re.MULTILINE)
-        assert ("{ranker}" in body) == ("ranker_parts" in body) or name == "build_index" or name == "retrieve"
+
+
+def test_a_rule_whose_code_loads_parts_of_a_ranker_by_name_says_so_in_its_digest():
+    for script in SCRIPTS:
+        _, imported = read_code(script, "", LIBRARY)
+        loads_by_name = "stillroom.ranker" in modules_behind(imported, LIBRARY)
+        assert loads_by_name == (f'code_of("{script.stem}", ranker_parts)' in RULES[script.stem]), script.name
 
 
 @pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)

@@ -164,7 +164,9 @@ def test_scores_of_triples_have_the_relevant_passage_in_column_0(name, make_rank
     ranker = make_ranker(**VARIANTS[name])
     with torch.inference_mode():
         found = ranker.score_triples(
-            texts.query_tokens.take([0, 1, 2]), texts.passage_tokens.take([3, 4, 5]), texts.passage_tokens.take([6, 7, 8])
+            texts.query_tokens.take([0, 1, 2]),
+            texts.passage_tokens.take([3, 4, 5]),
+            texts.passage_tokens.take([6, 7, 8]),
         )
     assert found.shape == (3, 2)
     assert found[:, 0].tolist() == pytest.approx(score(ranker, [0, 1, 2], [3, 4, 5]).tolist(), rel=1e-5)

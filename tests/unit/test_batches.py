@@ -1,5 +1,7 @@
 """Chunks of similar length, and padding."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ def test_chunks_hold_every_index_once_and_keep_to_the_budget(chunk_tokens):
 def test_chunks_are_as_full_as_the_budget_allows():
     lengths = np.random.default_rng(1).integers(1, 60, 300)
     chunks = chunks_by_length(lengths, 500)
-    for chunk, following in zip(chunks, chunks[1:], strict=False):
+    for chunk, following in pairwise(chunks):
         assert (len(chunk) + 1) * lengths[following[0]] > 500
 
 

@@ -154,7 +154,8 @@ data = Triples(
     generator.permutation(np.repeat(np.arange(40), 6)), np.arange(count), np.arange(count) + 1000,
     generator.normal(0, 3, (count, 2)).astype(np.float32), np.arange(40) % 4,
 )
-print([[sampler(data, batch_size=8, seed=1)(step).tolist() for step in range(9)] for sampler in (random, tas, tas_balanced)])
+samplers = (random, tas, tas_balanced)
+print([[sampler(data, batch_size=8, seed=1)(step).tolist() for step in range(9)] for sampler in samplers])
 """
 
 

@@ -61,7 +61,14 @@ def train(torch):
 
     def train(settings, inputs, folder, *, seed=1, **options):
         train_ranker(
-            **{"settings": settings, "seed": seed, "code": "abc", "threads": 1, "inputs": inputs, "model_folder": folder}
+            **{
+                "settings": settings,
+                "seed": seed,
+                "code": "abc",
+                "threads": 1,
+                "inputs": inputs,
+                "model_folder": folder,
+            }
             | options
         )
         return folder
@@ -215,7 +222,9 @@ def test_other_triples_start_anew(train, make_settings, inputs, tmp_path, caplog
     assert "starting anew: the interrupted training had another triples (" in caplog.text
 
 
-def test_a_loss_that_is_not_a_number_stops_with_one_sentence_and_writes_no_model(train, make_settings, inputs, tmp_path):
+def test_a_loss_that_is_not_a_number_stops_with_one_sentence_and_writes_no_model(
+    train, make_settings, inputs, tmp_path
+):
     settings = make_settings(training__learning_rate=1e18, training__schedule="constant", training__warmup_steps=0)
     sentence = r"^training: the loss is (nan|inf) at step \d+ \(learning rate 1\.0e\+18\); lower the learning rate"
     with pytest.raises(ValueError, match=sentence):
@@ -292,7 +301,9 @@ def test_validation_measures_are_those_of_the_reranked_candidates(collection, ma
     queries = tokenize_queries(ranker.tokenizer, collection / "validation_queries.parquet")
     gains, reciprocals = [], []
     ranker.eval()
-    for number, (_, candidates) in enumerate(read_run(collection / "validation_run.trec").groupby("query_id", sort=False)):
+    for number, (_, candidates) in enumerate(
+        read_run(collection / "validation_run.trec").groupby("query_id", sort=False)
+    ):
         rows = [texts.passage_ids.index(passage_id) for passage_id in candidates["passage_id"]]
         with torch.inference_mode():
             scores = [ranker.score([queries[number]], [texts.passage_tokens[row]]).item() for row in rows]
@@ -307,7 +318,9 @@ def test_a_triple_with_an_unknown_row_stops(column, row, train, make_settings, i
     columns = {name: list(range(16)) for name in ("query", "positive", "negative")}
     columns[column][5] = row
     path = write_triples(tmp_path / "triples.parquet", **columns)
-    sentence = rf"^{path}: 1 triples have an unknown {column}; the first is triple 5 with row {row}, expected a row below"
+    sentence = (
+        rf"^{path}: 1 triples have an unknown {column}; the first is triple 5 with row {row}, expected a row below"
+    )
     with pytest.raises(ValueError, match=sentence):
         train(make_settings(), inputs() | {"triples": path}, tmp_path / "model")
 
@@ -379,6 +392,7 @@ def test_an_in_batch_teacher_with_another_vocabulary_stops(make_settings, inputs
 
 def test_an_exported_ranker_is_the_encoder_as_it_is(make_settings, tiny_encoder, tmp_path, torch):
     from safetensors.torch import load_file
+
     from stillroom.training import export_ranker
 
     export_ranker(settings=make_settings(loss=None, training=None), model_folder=tmp_path / "model")

@@ -12,6 +12,7 @@ from stillroom.code import code_of_script
 from stillroom.config import (
     modules_of_ranker,
     rankers_that_saw,
+    retrieving_rankers,
     resolve_query_sets,
     resolve_ranker,
     stable,

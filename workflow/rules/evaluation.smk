@@ -5,8 +5,12 @@ Needs: a run, the queries and judgements of its test set.
 Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>.
 """
 
-SYSTEM = (
-    f"({any_of(CONFIG['bm25'])})|({any_of(CONFIG['rankers'])})/seed-\\d+/({any_of([*CONFIG['indexes'], 'rerank'])})"
+SYSTEM = "|".join(
+    [
+        any_of(CONFIG["bm25"]),
+        f"({any_of(CONFIG['rankers'])})/seed-\\d+/rerank",
+        f"({any_of(retrieving_rankers(CONFIG))})/seed-\\d+/({any_of(CONFIG['indexes'])})",
+    ]
 )
 
 
@@ -16,7 +20,7 @@ rule measure:
         run=f"{RESULTS}/runs/{{test_set}}/{{system}}.trec",
         qrels=f"{RESULTS}/test_sets/{{test_set}}/qrels.txt",
         queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
-        overlap=ancient(f"{RESULTS}/test_sets/{{test_set}}/overlap.json"),  # test queries must be unseen
+        overlap=f"{RESULTS}/test_sets/{{test_set}}/overlap.json",  # test queries must be unseen
     output:
         metrics=f"{RESULTS}/metrics/{{test_set}}/{{system}}.json",
     log:

@@ -140,19 +140,6 @@ def training_set_settings(wildcards):
     return stable({key: training_set[key] for key in ("dataset", "triples", "negatives")})
 
 
-def token_limits(wildcards):
-    """The passage length limits of the rankers that learn from a training set."""
-    encoders = {
-        ranker["encoder"] for ranker in CONFIG["rankers"].values() if ranker["training_set"] == wildcards.training_set
-    }
-    return {name: CONFIG["encoders"][name]["passage_tokens"] for name in sorted(encoders)}
-
-
-def token_stores(wildcards):
-    """The token stores of the rankers that learn from a training set."""
-    return [tokens_of(corpus_of(wildcards), encoder) for encoder in token_limits(wildcards)]
-
-
 # rankers.smk
 
 
@@ -164,7 +151,7 @@ def training_inputs(wildcards):
     inputs = {
         "queries": f"{folder}/queries.parquet",
         "triples": f"{folder}/triples.parquet",
-        "audit": ancient(f"{folder}/audit.csv"),  # it must be there; it does not change what is learnt
+        "audit": f"{folder}/audit.csv",
         "tokens": tokens_of(training_set["corpus"], ranker["encoder"]),
     }
     if ranker["teacher"]:
@@ -277,13 +264,17 @@ def measure_settings(wildcards):
 def table_settings(wildcards):
     """A table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
     table = CONFIG["tables"][wildcards.table]
-    return stable({**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, table["test_sets"])})
+    return stable(
+        {**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, table["test_sets"], table["rows"])}
+    )
 
 
 def length_table_settings(wildcards):
     """A length table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
     table = CONFIG["length_tables"][wildcards.length_table]
-    return stable({**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, [table["test_set"]])})
+    return stable(
+        {**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, [table["test_set"]], table["rows"])}
+    )
 
 
 def table_metrics(wildcards):

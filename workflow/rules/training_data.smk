@@ -65,7 +65,6 @@ rule audit_triples:
         queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
         qrels=f"{RESULTS}/training_sets/{{training_set}}/qrels.txt",
         passages=corpus_passages,
-        tokens=token_stores,
     output:
         audit=f"{RESULTS}/training_sets/{{training_set}}/audit.csv",
     log:
@@ -73,7 +72,6 @@ rule audit_triples:
     conda:
         ENVIRONMENT
     params:
-        limits=token_limits,
         code=code_of("audit_triples"),
     script:
         "../scripts/audit_triples.py"

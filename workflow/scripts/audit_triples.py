@@ -1,7 +1,5 @@
 """Rule audit_triples: count what is odd about training triples."""
 
-from pathlib import Path
-
 from stillroom.audit import audit_triples
 from stillroom.log import start_log
 
@@ -11,7 +9,5 @@ audit_triples(
     queries_path=snakemake.input.queries,
     qrels_path=snakemake.input.qrels,
     passages_path=snakemake.input.passages,
-    tokens_folders=[Path(path).parent for path in snakemake.input.tokens],
-    limits=snakemake.params.limits,
     audit_path=snakemake.output.audit,
 )

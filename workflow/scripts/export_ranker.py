@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from stillroom.log import start_log
+from stillroom.model_folder import export_ranker
 from stillroom.settings import ranker_settings
-from stillroom.training import export_ranker
 
 start_log(snakemake.log[0])
 export_ranker(

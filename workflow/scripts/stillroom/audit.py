@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from stillroom.files import atomic_path
 from stillroom.runs import read_qrels
-from stillroom.token_store import open_tokens
 from stillroom.triples import Triples, check_known, read_triples
 
 logger = logging.getLogger(__name__)
@@ -24,14 +23,11 @@ def audit_triples(
     queries_path: str | Path,
     qrels_path: str | Path,
     passages_path: str | Path,
-    tokens_folders: list[Path],
-    limits: dict[str, int],
     audit_path: str | Path,
 ) -> None:
-    """Write a table of what was found: check, count, share (of `of`).
+    """Write a table of what was found: check, count, of how many.
 
     Nothing is removed: oddities of a data set are part of it. Triples that point beyond their files stop.
-    `limits` are the passage length limits in tokens per encoder, in the order of the token stores.
     """
     triples = read_triples(triples_path)
     queries = pq.read_table(queries_path)
@@ -40,6 +36,7 @@ def audit_triples(
     is_judged = judged_negatives(triples, queries["query_id"], passages["passage_id"], read_qrels(qrels_path))
     columns = pd.DataFrame({"query": triples.query, "positive": triples.positive, "negative": triples.negative})
     used = np.unique(np.concatenate([triples.positive, triples.negative]))
+    texts = passages["text"].take(used)
     rows = [
         ("triples", len(columns), len(columns)),
         ("queries with triples", columns["query"].nunique(), len(queries)),
@@ -48,11 +45,9 @@ def audit_triples(
         ("positive = negative", int((triples.positive == triples.negative).sum()), len(columns)),
         ("negative is judged relevant", int(is_judged.sum()), len(columns)),
         ("empty queries", count_empty(queries["text"]), len(queries)),
-        ("empty passages used", count_empty(passages["text"].take(used)), len(used)),
+        ("empty passages used", count_empty(texts), len(used)),
+        ("passages used that end within a sentence", count_unfinished(texts), len(used)),
     ]
-    for (encoder, limit), folder in zip(limits.items(), tokens_folders, strict=True):
-        lengths = open_tokens(folder).lengths[used] + 2  # [CLS] and [SEP]
-        rows.append((f"passages used longer than {limit} tokens ({encoder})", int((lengths > limit).sum()), len(used)))
     table = pd.DataFrame(rows, columns=["check", "count", "of"])
     for check, count, of in rows:
         logger.info("%s: %s of %s", check, f"{count:,}", f"{of:,}")
@@ -72,6 +67,11 @@ def judged_negatives(triples: Triples, query_ids, passage_ids, qrels: pd.DataFra
 def count_empty(texts: pa.ChunkedArray) -> int:
     """How many texts are white space only."""
     return pc.sum(pc.equal(pc.utf8_trim_whitespace(texts), "")).as_py() or 0
+
+
+def count_unfinished(texts: pa.ChunkedArray) -> int:
+    """How many texts end with a letter or a comma: cut off, perhaps. (Rankers log what their own limits cut.)"""
+    return pc.sum(pc.match_substring_regex(texts, r"[\p{L},]\s*$")).as_py() or 0
 
 
 def check_overlap(

@@ -41,7 +41,7 @@ def rows_of(ids, known_ids: np.ndarray, *, path: str | Path, kind: str) -> np.nd
     if (rows < 0).any():
         unknown = np.asarray(ids)[rows < 0]
         raise ValueError(
-            f"{path}: {len(unknown):,} of {len(rows):,} {kind} ids are unknown, the first is {unknown[0]!r}; "
+            f"{path}: {len(unknown):,} of {len(rows):,} {kind} ids are unknown, the first is {str(unknown[0])!r}; "
             "make the file again from this collection."
         )
     return rows

@@ -6,6 +6,8 @@ that read it. What another rule makes (teacher scores, clusters, triples) is an 
 
 import json
 
+from stillroom.config_rankers import constant_of
+
 
 def resolve_ranker(config: dict, name: str) -> dict:
     """The settings that the training of one ranker reads, with its encoder and training block looked up.
@@ -45,11 +47,18 @@ def resolve_query_sets(config: dict) -> dict[str, dict]:
     return {folder: stable({key: settings[key] for key in fetched}) for folder, settings in query_sets.items()}
 
 
-def rankers_that_saw(config: dict, test_sets: list[str]) -> list[str]:
+def rankers_that_saw(config: dict, test_sets: list[str], rows: list[dict]) -> list[str]:
     """The rankers whose encoder had text like that of the test sets in its own pre-training."""
     corpora = {config["test_sets"][name]["corpus"] for name in test_sets}
     encoders = {encoder for corpus in corpora for encoder in config["corpora"][corpus]["seen_by"]}
-    return sorted(name for name, ranker in config["rankers"].items() if ranker["encoder"] in encoders)
+    shown = {row["ranker"] for row in rows if "ranker" in row}
+    return sorted(name for name in shown if config["rankers"][name]["encoder"] in encoders)
+
+
+def retrieving_rankers(config: dict) -> list[str]:
+    """The rankers that can search an index."""
+    rankers = config["rankers"].items()
+    return [name for name, ranker in rankers if constant_of("architectures", ranker["architecture"], "RETRIEVES")]
 
 
 def systems(config: dict) -> list[str]:

@@ -47,6 +47,10 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     for path, system in named_systems(config):
         check_way(config, path, system)
     for name, table in config["length_tables"].items():
+        if name in config["tables"]:
+            raise config_error(
+                ("length_tables", name), "a table has this name, and files of the same name; choose another."
+            )
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
     return config
 

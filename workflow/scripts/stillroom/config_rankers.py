@@ -79,11 +79,14 @@ def check_untrained(name: str, ranker: dict) -> None:
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:
-    """Who validates has queries to validate on."""
-    validates = config["training"][ranker["training"]]["validate_every"]
-    if validates and config["training_sets"][ranker["training_set"]]["validation"] is None:
-        path = ("training_sets", ranker["training_set"], "validation")
-        raise config_error(path, f"missing, but ranker {name} validates every {validates} steps.")
+    """Who validates, and who learns from a teacher, whose quality is measured, has queries to validate on."""
+    if config["training_sets"][ranker["training_set"]]["validation"]:
+        return
+    path = ("training_sets", ranker["training_set"], "validation")
+    if every := config["training"][ranker["training"]]["validate_every"]:
+        raise config_error(path, f"missing, but ranker {name} validates every {every} steps.")
+    if ranker["teacher"]:
+        raise config_error(path, f"missing, but the teacher of ranker {name} is measured on it.")
 
 
 def check_clustering(config: dict, name: str, ranker: dict) -> None:

@@ -28,11 +28,13 @@ def encode_passages(
     torch.set_num_threads(threads)
     model = load_ranker(model_folder)
     passages = open_tokens(tokens_folder)
-    inputs = [Path(model_folder) / "model.safetensors", Path(tokens_folder) / "ids.bin"]
+    # ranker.json too: another pooling or length limit leaves the weights as they are
+    model_inputs = [Path(model_folder) / "model.safetensors", Path(model_folder) / "ranker.json"]
+    inputs = [*model_inputs, Path(tokens_folder) / "ids.bin"]
     parts = Path(vectors_path).parent / f".{Path(vectors_path).name}-{'-'.join(map(digest, inputs))}"
     parts.mkdir(parents=True, exist_ok=True)
     unfinished, done_path = parts / "vectors.npy", parts / "done.json"
-    done = json.loads(done_path.read_text()) if done_path.exists() else 0
+    done = json.loads(done_path.read_text()) if done_path.exists() and unfinished.exists() else 0
     shape = (len(passages), model.encoder.config.hidden_size)
     vectors_PD = np.lib.format.open_memmap(
         unfinished, mode="r+" if done else "w+", dtype=np.float32, shape=None if done else shape

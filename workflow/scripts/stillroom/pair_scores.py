@@ -45,12 +45,14 @@ def score_triples(
     query_rows, passage_rows, _ = run_rows(
         run_path=validation_run_path, query_ids=validation_ids, passages_path=passages_path
     )
+    # ranker.json too: another pooling or length limit leaves the weights as they are
+    model_inputs = [Path(model_folder) / "model.safetensors", Path(model_folder) / "ranker.json"]
     for path, texts_path, rows in [
         (triples_scores_path, queries_path, pairs),
         (validation_scores_path, validation_queries_path, np.column_stack([query_rows, passage_rows])),
     ]:
         queries = tokenize_queries(model.tokenizer, texts_path)
-        inputs = [Path(model_folder) / "model.safetensors", texts_path, triples_path, validation_run_path]
+        inputs = [*model_inputs, Path(tokens_folder) / "ids.bin", texts_path, triples_path, validation_run_path]
         parts = Path(path).parent / f".{Path(path).name}-{'-'.join(map(digest, inputs))}"
         scores = score_pairs_resumably(model, queries, passages, rows[:, 0], rows[:, 1], parts_folder=parts)
         columns = [rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32), scores]

@@ -37,7 +37,9 @@ def rerank(
         run_path=candidates_path, query_ids=query_ids, passages_path=passages_path, depth=depth
     )
     queries = tokenize_queries(model.tokenizer, queries_path)
-    inputs = [Path(model_folder) / "model.safetensors", candidates_path]
+    # ranker.json too: another pooling or length limit leaves the weights as they are
+    model_inputs = [Path(model_folder) / "model.safetensors", Path(model_folder) / "ranker.json"]
+    inputs = [*model_inputs, Path(tokens_folder) / "ids.bin", queries_path, candidates_path]
     parts = Path(run_path).parent / f".{Path(run_path).name}-{depth}-{'-'.join(map(digest, inputs))}"
     passages = open_tokens(tokens_folder)
     scores = score_pairs_resumably(model, queries, passages, query_rows, passage_rows, parts_folder=parts)

@@ -5,7 +5,6 @@ weights on a CPU at the same number of threads.
 Shape suffixes: B = triples of the batch, Q = its queries.
 """
 
-import json
 import logging
 import math
 import time
@@ -16,10 +15,10 @@ import numpy as np
 import torch
 
 from stillroom.dual_encoder import DualEncoder
-from stillroom.files import atomic_path, remove
 from stillroom.learning_rate import schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._in_batch import in_batch
+from stillroom.model_folder import write_model
 from stillroom.ranker import Ranker, best_device, load_ranker
 from stillroom.registry import named
 from stillroom.resume import ResumeFolder
@@ -75,7 +74,7 @@ def train_ranker(
     resume = ResumeFolder(model_folder / "resume", identity=identity, inputs=inputs)
     trainer = Trainer(model, settings, seed, **read_inputs(inputs, model.tokenizer))
     trainer.run(resume, save_seconds)
-    write_model(model, trainer.progress.curve, model_folder)
+    write_model(model, model_folder, trainer.progress.curve)
     resume.remove()
 
 
@@ -109,11 +108,6 @@ def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
         "validation": validation,
         "in_batch_teacher": in_batch_teacher,
     }
-
-
-def export_ranker(*, settings: RankerSettings, model_folder: str | Path) -> None:
-    """Write the folder of a ranker that is used as it is."""
-    write_model(named("architectures", settings.architecture).new(settings), [], Path(model_folder))
 
 
 class Trainer:
@@ -238,16 +232,3 @@ class Trainer:
 def seed_step(seed: int, step: int) -> None:
     """Make torch's random numbers (new layers, dropout) a function of seed and step."""
     torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
-
-
-def write_model(model: Ranker, curve: list[dict], model_folder: Path) -> None:
-    """Write the files of the model folder beside, then move them in: the resumable state stays where it is."""
-    with atomic_path(model_folder / "finished") as folder:
-        model.save(folder)
-        if curve:
-            (folder / "training.jsonl").write_text("".join(json.dumps(line) + "\n" for line in curve))
-        for file in folder.iterdir():
-            target = model_folder / file.name
-            remove(target)
-            file.replace(target)
-    remove(model_folder / "finished")

@@ -86,6 +86,8 @@ def sample_triples(
     logger.info("%s triples of %s queries", f"{len(rows):,}", f"{len(query_ids) - left_out:,}")
     if left_out:
         logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)
+    if not rows:
+        raise ValueError(f"{candidates_path}: no query has a triple; take more candidates (`depth`) per query.")
     columns = [np.array(column) for column in zip(*rows[:triples], strict=True)]
     rows_of_columns = [
         rows_of(columns[0], query_ids, path=candidates_path, kind="query"),

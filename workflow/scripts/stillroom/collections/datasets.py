@@ -3,7 +3,10 @@
 import difflib
 import fcntl
 import hashlib
+import json
 import logging
+import tarfile
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import requests
+from ir_datasets.datasets.beir import BeirQrels
 from ir_datasets.datasets.msmarco_passage import FixEncoding
 from ir_datasets.formats import TsvDocs
 
@@ -26,6 +30,11 @@ logger = logging.getLogger(__name__)
 BATCH_PASSAGES = 10_000
 PASSAGES = pa.schema({"passage_id": pa.string(), "text": pa.string()})
 QUERIES = pa.schema({"query_id": pa.string(), "text": pa.string()})
+# What ir_datasets' readers raise at files that are broken or of another format.
+UNREADABLE = (
+    AssertionError, EOFError, KeyError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError, tarfile.TarError,
+    zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @contextmanager
@@ -44,11 +53,16 @@ def open_dataset(dataset_id: str) -> Iterator[ir_datasets.Dataset]:
             raise ValueError(f"dataset {dataset_id!r} is unknown to ir_datasets; {hint}") from None
         try:
             yield dataset
-        except requests.exceptions.RequestException as error:
-            raise ConnectionError(
-                f"dataset {dataset_id}: the download failed ({type(error).__name__}); check the network, or put the "
-                f"files into {home} (IR_DATASETS_HOME) by hand and run again."
-            ) from None
+        except (requests.exceptions.RequestException, *UNREADABLE) as error:
+            if isinstance(error, requests.exceptions.RequestException) or "All download sources failed" in error.args:
+                raise ConnectionError(
+                    f"dataset {dataset_id}: the download failed ({type(error).__name__}); check the network, or put "
+                    f"the files into {home} (IR_DATASETS_HOME) by hand and run again."
+                ) from None
+            raise ValueError(
+                f"dataset {dataset_id}: a file in {home} cannot be read ({type(error).__name__}: {error}); "
+                "delete it and run again."
+            ) from error
 
 
 def fetch_collection(*, dataset_id: str, text: str, passages: int | None, passages_path: str | Path) -> None:
@@ -113,11 +127,13 @@ def fetch_queries(
                 f"dataset {dataset_id} has the passages of {corpus_id}, "
                 f"but its corpus in the config is {corpus_dataset_id}."
             )
-        found = [(query.query_id, query.default_text()) for query in dataset.queries_iter()]
-        judgements = [
+        header_lines = int(isinstance(dataset.qrels_handler(), BeirQrels))
+        judgements = [  # before the queries: ir_datasets selects some sets' queries by their judgements
             (qrel.query_id, qrel.doc_id, qrel.relevance)
-            for qrel in numbered(dataset.qrels_iter(), f"{dataset.qrels_path()}: line")
+            for qrel in numbered(dataset.qrels_iter(), f"{dataset.qrels_path()}: line", header_lines)
         ]
+        queries_read = numbered(dataset.queries_iter(), f"dataset {dataset_id}: query")
+        found = [(query.query_id, query.default_text()) for query in queries_read]
     judged = {query_id for query_id, _, _ in judgements}
     kept = [(query_id, text) for query_id, text in found if query_id not in left_out]
     if queries is not None:
@@ -162,9 +178,12 @@ def require(dataset: ir_datasets.Dataset, dataset_id: str, *entities: str) -> No
             raise ValueError(f"dataset {dataset_id} has no {entity}; choose an ir_datasets id that has them.")
 
 
-def numbered(items: Iterable, where: str) -> Iterator:
-    """The items; an unreadable one stops with its number: `…/qrels: line 7: expected 4 columns, got 3`."""
-    number, iterator = 0, iter(items)
+def numbered(items: Iterable, where: str, before: int = 0) -> Iterator:
+    """The items; an unreadable one stops with its number: `…/qrels: line 7: expected 4 columns, got 3`.
+
+    `before` is the number of lines before the first item.
+    """
+    number, iterator = before, iter(items)
     while True:
         number += 1
         try:

@@ -1,0 +1,235 @@
+"""Collections of ir_datasets in local folders of its own layout; whatever is wrong with them ends in one sentence.
+
+One process of its own does all the work: ir_datasets reads IR_DATASETS_HOME once, when it is imported.
+"""
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+
+import pyarrow.parquet as pq
+import pytest
+
+from stillroom.runs import read_qrels
+
+# In the 2-byte code of the original file: the UTF-8 of “ and é, read as Latin-1.
+BROKEN, REPAIRED = "caf\u00c3\u00a9 \u00e2\u0080\u009copen", "caf\u00e9 \u201copen"
+PASSAGES = {"0": "The presence of communication", "1": BROKEN, "2": "line\u0085break", "7": "seventh"}
+QUERIES = {"101": "what is communication", "102": "cafe", "103": "nothing judged", "104": "why"}
+QRELS = "101 0 0 1\n102 0 1 1\n104 0 9 1\n"
+
+WORK = """
+import json, os, sys
+from stillroom.collections.datasets import fetch_collection, fetch_queries
+from stillroom.triple_sources import fetch_triples
+results = {}
+for name, function, arguments in json.load(sys.stdin):
+    try:
+        globals()[function](**arguments)
+        results[name] = None
+    except Exception as error:
+        results[name] = [type(error).__name__, str(error)]
+json.dump(results, sys.stdout)
+"""
+
+
+def lines(entries):
+    return "".join("\t".join(entry) + "\n" for entry in entries)
+
+
+def write_msmarco(home):
+    """MS MARCO passages with `dev/small`, `train` and its triples, and 2019's queries without their judgements."""
+    folder = home / "msmarco-passage"
+    for name in ("dev/small", "dev", "train", "trec-dl-2019"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "irds_version.txt").write_text("v2")
+    repaired = {key: REPAIRED if text == BROKEN else text for key, text in PASSAGES.items()}
+    (folder / "collection.tsv").write_text(lines(repaired.items()), "utf-8")
+    for name in ("dev/small", "dev", "train", "trec-dl-2019"):
+        (folder / name / "queries.tsv").write_text(lines(QUERIES.items()), "utf-8")
+    (folder / "dev" / "small" / "qrels").write_text(QRELS)
+    (folder / "dev" / "qrels").write_text(QRELS.replace("102 0 1 1", "102 0 1"))
+    (folder / "train" / "qrels").write_text(QRELS.replace("104 0 9 1", "104 0 9 one"))
+    (folder / "train" / "small.triples.qidpid.tsv").write_text("101\t0\t1\n102\t1\t7\n101\t0\t2\n")
+    with gzip.open(folder / "train" / "docpairs.tsv.gz", "wt") as file:
+        file.write("101\t0\t1\n102\t1\n")
+
+
+def write_beir(home, name, passages, queries, qrels):
+    """A BEIR zip; passages, queries and judgements as lines."""
+    (home / "beir" / name).mkdir(parents=True)
+    with zipfile.ZipFile(home / "beir" / name / "source.zip", "w") as archive:
+        archive.writestr(f"{name}/corpus.jsonl", "".join(f"{line}\n" for line in passages))
+        archive.writestr(f"{name}/queries.jsonl", "".join(f"{line}\n" for line in queries))
+        for split, judgements in qrels.items():
+            archive.writestr(f"{name}/qrels/{split}.tsv", "query-id\tcorpus-id\tscore\n" + judgements)
+
+
+def entry(number, **more):
+    return json.dumps(
+        {"_id": f"d{number}", "title": f"Title {number}", "text": f"text {number}", "metadata": {}} | more
+    )
+
+
+@pytest.fixture(scope="module")
+def fetched(tmp_path_factory, write_texts):
+    """The folder where everything was fetched, and `results`: None or [type, message] of the error, by name."""
+    folder = tmp_path_factory.mktemp("datasets")
+    home = folder / "home"
+    write_msmarco(home)
+    queries = [json.dumps({"_id": f"q{n}", "text": f"query {n}", "metadata": {}}) for n in range(3)]
+    passages = [entry(number) for number in range(5)]
+    write_beir(home, "scifact", passages, queries, {"train": "q0\td0\t1\n\tq1\n", "test": "q1\td1\t1\nq2\td4\t2\n"})
+    write_beir(home, "fiqa", [passages[0], "{not json"], queries, {"test": "q1\td1\t1\n"})
+    write_beir(home, "quora", [entry(0, text="a"), entry(0, text="b")], queries, {"test": "q1\td1\t1\n"})
+    write_beir(home, "nq", [], queries, {"test": "q1\td1\t1\n"})
+    write_beir(home, "arguana", [json.dumps({"_id": "d0", "text": "no title"})], queries, {"test": "q1\td1\t1\n"})
+    (home / "beir" / "hotpotqa").mkdir()
+    (home / "beir" / "hotpotqa" / "source.zip").write_bytes(b"PK\x03\x04 cut off")
+    some = write_texts(folder / "some.parquet", "passage_id", PASSAGES)
+    queries_path = write_texts(folder / "q.parquet", "query_id", QUERIES)
+
+    def collection(name, dataset_id, text="repaired", passages=None):
+        arguments = {"dataset_id": dataset_id, "text": text, "passages": passages}
+        return name, "fetch_collection", arguments | {"passages_path": str(folder / f"{name}.parquet")}
+
+    def query_set(name, dataset_id, corpus, without=(), queries=None):
+        paths = {"queries_path": str(folder / f"{name}.parquet"), "qrels_path": str(folder / f"{name}.txt")}
+        arguments = {"dataset_id": dataset_id, "corpus_dataset_id": corpus, "without": list(without)}
+        return name, "fetch_queries", arguments | {"queries": queries, "passages_path": str(some)} | paths
+
+    def triples(name, dataset_id, count=None):
+        paths = {"queries_path": str(queries_path), "passages_path": str(some)}
+        arguments = {"dataset_id": dataset_id, "triples": count, "triples_path": str(folder / f"{name}.parquet")}
+        return name, "fetch_triples", arguments | paths
+
+    work = [
+        collection("msmarco", "msmarco-passage", passages=4),
+        collection("too few", "msmarco-passage", passages=8_841_823),
+        collection("titles", "beir/scifact"),
+        collection("raw elsewhere", "beir/scifact", text="raw"),
+        collection("unknown", "msmarco-pasage"),
+        collection("unheard of", "zzz"),
+        collection("offline", "beir/trec-covid"),
+        collection("broken line", "beir/fiqa"),
+        collection("not a zip", "beir/hotpotqa"),
+        collection("no title", "beir/arguana"),
+        collection("twice", "beir/quora"),
+        collection("empty", "beir/nq"),
+        query_set("dev_small", "msmarco-passage/dev/small", "msmarco-passage"),
+        query_set("one", "msmarco-passage/dev/small", "msmarco-passage", queries=1),
+        query_set("two", "msmarco-passage/dev/small", "msmarco-passage", queries=2),
+        query_set("all left out", "msmarco-passage/dev/small", "msmarco-passage", without=["msmarco-passage/train"]),
+        query_set("without", "beir/scifact/test", "beir/scifact", without=["msmarco-passage/train"]),
+        query_set("other corpus", "msmarco-passage/dev/small", "beir/scifact"),
+        query_set("broken judgement", "msmarco-passage/dev", "msmarco-passage"),
+        query_set("grade in words", "msmarco-passage/train", "msmarco-passage"),
+        query_set("broken with header", "beir/scifact/train", "beir/scifact"),
+        query_set("offline with a mirror", "msmarco-passage/trec-dl-2019", "msmarco-passage"),
+        query_set("no judgements", "beir/scifact", "beir/scifact"),
+        triples("small", "msmarco-passage/train/triples-small"),
+        triples("first", "msmarco-passage/train/triples-small", 2),
+        triples("broken triple", "msmarco-passage/train"),
+        triples("no triples", "msmarco-passage/dev/small"),
+    ]
+    closed = "http://127.0.0.1:9"
+    done = subprocess.run(
+        [sys.executable, "-c", WORK],
+        input=json.dumps(work),
+        env={
+            **{name: value for name, value in os.environ.items() if name.lower() != "no_proxy"},
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "IR_DATASETS_HOME": str(home),
+            "IR_DATASETS_DL_TRIES": "1",
+            **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), closed),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def table(folder, name):
+    return pq.read_table(folder / f"{name}.parquet").to_pylist()
+
+
+def test_passages_keep_their_order_and_odd_characters(fetched):
+    folder, results = fetched
+    assert results["msmarco"] is None
+    expected = {**PASSAGES, "1": REPAIRED}
+    assert table(folder, "msmarco") == [{"passage_id": key, "text": text} for key, text in expected.items()]
+
+
+def test_titles_are_joined_to_texts(fetched):
+    folder, results = fetched
+    assert results["titles"] is None
+    assert [row["text"] for row in table(folder, "titles")] == [f"Title {n} text {n}" for n in range(5)]
+
+
+def test_queries_and_judgements_are_those_of_the_files(fetched):
+    folder, results = fetched
+    assert results["dev_small"] is None
+    assert table(folder, "dev_small") == [{"query_id": key, "text": text} for key, text in QUERIES.items()]
+    qrels = read_qrels(folder / "dev_small.txt")
+    assert qrels.values.tolist() == [["101", "0", 1], ["102", "1", 1], ["104", "9", 1]]
+
+
+def test_a_smaller_draw_of_queries_is_part_of_a_larger_one_and_judged(fetched):
+    folder, results = fetched
+    assert results["one"] is results["two"] is None
+    one, two = ({row["query_id"] for row in table(folder, name)} for name in ("one", "two"))
+    assert len(one) == 1 and len(two) == 2 and one < two < {"101", "102", "104"}
+    assert set(read_qrels(folder / "two.txt")["query_id"]) == two
+
+
+def test_triples_become_row_numbers(fetched):
+    folder, results = fetched
+    assert results["small"] is results["first"] is None
+    rows = [tuple(row.values()) for row in table(folder, "small")]
+    assert rows == [(0, 0, 1), (1, 1, 3), (0, 0, 2)]
+    assert [tuple(row.values()) for row in table(folder, "first")] == rows[:2]
+
+
+SENTENCES = {
+    "unknown": r"ValueError: dataset 'msmarco-pasage' is unknown to ir_datasets; did you mean msmarco-passage( or \S+)*\?",
+    "unheard of": r"ValueError: dataset 'zzz' is unknown to ir_datasets; see the catalogue at ir-datasets\.com\.",
+    "too few": r"ValueError: dataset msmarco-passage: expected 8,841,823 passages, found 4\. The download is incomplete.*",
+    "raw elsewhere": r"ValueError: dataset beir/scifact: `text: raw` is known for MS MARCO passages only.*",
+    "offline": r"ConnectionError: dataset beir/trec-covid: the download failed \(\w+\); check the network, or put the "
+    r"files into \S+ \(IR_DATASETS_HOME\) by hand and run again\.",
+    "offline with a mirror": r"ConnectionError: dataset msmarco-passage/trec-dl-2019: the download failed \(\w+\); .*",
+    "broken line": r"ValueError: dataset beir/fiqa: a file in \S+home cannot be read \(JSONDecodeError: .*\); delete it.*",
+    "not a zip": r"ValueError: dataset beir/hotpotqa: a file in \S+home cannot be read \(BadZipFile: .*\); delete it.*",
+    "no title": r"ValueError: dataset beir/arguana: a file in \S+home cannot be read \(KeyError: 'title'\); delete it.*",
+    "twice": r"ValueError: dataset beir/quora: 1 of 2 passage ids occur twice\.",
+    "empty": r"ValueError: dataset beir/nq: expected passages, found none\.",
+    "all left out": r"ValueError: dataset msmarco-passage/dev/small: no queries are left of 4\.",
+    "other corpus": r"ValueError: dataset msmarco-passage/dev/small has the passages of msmarco-passage, but its corpus "
+    r"in the config is beir/scifact\.",
+    "broken judgement": r"ValueError: \S+/msmarco-passage/dev/qrels: line 2: expected 4 columns, got 3\.",
+    "grade in words": r"ValueError: \S+/msmarco-passage/train/qrels: line 3: invalid literal for int.*'one'\.",
+    "broken with header": r"ValueError: \S+/beir/scifact/train\.qrels: line 3: expected 3 columns, got 1\.",
+    "no judgements": r"ValueError: dataset beir/scifact has no qrels; choose an ir_datasets id that has them\.",
+    "broken triple": r"ValueError: \S+/train/docpairs\.tsv\.gz: line 2: expected 3 fields, got 2\.",
+    "no triples": r"ValueError: dataset msmarco-passage/dev/small has no docpairs; choose an ir_datasets id .*",
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_what_is_wrong_ends_in_one_sentence(name, fetched):
+    folder, results = fetched
+    assert results[name] is not None, "no error"
+    found = ": ".join(results[name])
+    assert re.fullmatch(SENTENCES[name], found), found
+    assert not (folder / f"{name}.parquet").exists() and not (folder / f"{name}.txt").exists()
+
+
+def test_queries_of_other_data_sets_are_left_out_by_id(fetched):
+    folder, results = fetched
+    assert results["without"] is None
+    assert [row["query_id"] for row in table(folder, "without")] == ["q1", "q2"]

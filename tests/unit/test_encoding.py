@@ -1,0 +1,145 @@
+"""Vectors of passages and queries."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def encoding(monkeypatch, torch):
+    """The module with blocks of 32 passages: the 120 of the collection make four."""
+    from stillroom import encoding
+
+    monkeypatch.setattr(encoding, "BLOCK_PASSAGES", 32)
+    return encoding
+
+
+@pytest.fixture
+def model_folder(make_ranker, tmp_path):
+    make_ranker(pooling="mean").save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def encode(encoding, collection):
+    """A function that encodes the passages and reads the vectors."""
+
+    def encode(model_folder, path):
+        encoding.encode_passages(
+            model_folder=model_folder, tokens_folder=collection / "tokens", vectors_path=path, threads=1
+        )
+        return np.load(path)
+
+    return encode
+
+
+@contextmanager
+def watched_encoder(stop_after=None):
+    """A list of the numbers of texts that a BERT has seen; with `stop_after` texts, it is interrupted."""
+    from torch.nn.modules.module import register_module_forward_hook
+
+    seen = []
+
+    def count(module, inputs, output):
+        if type(module).__name__ == "BertModel":
+            seen.append(len(output.last_hidden_state))
+            if stop_after is not None and sum(seen) > stop_after:
+                raise KeyboardInterrupt
+
+    handle = register_module_forward_hook(count)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def interrupted(encode, model_folder, path):
+    """Encode until the third block has begun."""
+    with watched_encoder(stop_after=64), pytest.raises(KeyboardInterrupt):
+        encode(model_folder, path)
+    assert not path.exists()
+
+
+def test_vectors_are_those_of_single_texts(
+    encode, encoding, model_folder, make_ranker, collection, texts, tmp_path, torch
+):
+    ranker = make_ranker(pooling="mean")
+    vectors = encode(model_folder, tmp_path / "passages.npy")
+    encoding.encode_queries(
+        model_folder=model_folder,
+        queries_path=collection / "queries.parquet",
+        vectors_path=tmp_path / "queries.npy",
+        threads=1,
+    )
+    with torch.inference_mode():
+        passages = [ranker.encode_passages([texts.passage_tokens[row]])[0].numpy() for row in range(120)]
+        queries = [ranker.encode_queries([texts.query_tokens[row]])[0].numpy() for row in range(24)]
+    assert vectors.dtype == np.float32
+    assert vectors == pytest.approx(np.array(passages), rel=1e-4, abs=1e-5)
+    assert np.load(tmp_path / "queries.npy") == pytest.approx(np.array(queries), rel=1e-4, abs=1e-5)
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "passages.npy", "queries.npy"}
+
+
+def test_an_interrupted_encoding_goes_on_at_the_last_finished_block(encode, model_folder, tmp_path, caplog):
+    expected = encode(model_folder, tmp_path / "whole.npy")
+    interrupted(encode, model_folder, tmp_path / "vectors.npy")
+    caplog.set_level("INFO")
+    with watched_encoder() as seen:
+        resumed = encode(model_folder, tmp_path / "vectors.npy")
+    assert np.array_equal(resumed, expected)
+    assert sum(seen) == 120 - 64
+    assert "64 passages were encoded before" in caplog.text
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "whole.npy", "vectors.npy"}
+
+
+def test_vectors_of_another_model_are_not_gone_on_with(encode, model_folder, make_ranker, tmp_path, torch):
+    interrupted(encode, model_folder, tmp_path / "vectors.npy")
+    other = make_ranker(pooling="mean")
+    with torch.no_grad():
+        other.encoder.embeddings.LayerNorm.weight.mul_(1.1)
+    other.save(model_folder)
+    found = encode(model_folder, tmp_path / "vectors.npy")
+    assert np.array_equal(found, encode(model_folder, tmp_path / "fresh.npy"))
+
+
+def test_vectors_of_the_same_weights_with_another_pooling_are_not_gone_on_with(
+    encode, model_folder, make_ranker, tmp_path
+):
+    """An exported ranker keeps its weights when its pooling or length limit changes in the config."""
+    interrupted(encode, model_folder, tmp_path / "vectors.npy")
+    make_ranker(pooling="cls").save(model_folder)
+    found = encode(model_folder, tmp_path / "vectors.npy")
+    assert np.array_equal(found, encode(model_folder, tmp_path / "fresh.npy"))
+
+
+def test_a_job_killed_between_its_last_two_steps_can_run_again(encode, model_folder, tmp_path):
+    expected = encode(model_folder, tmp_path / "whole.npy")
+    interrupted(encode, model_folder, tmp_path / "vectors.npy")
+    (unfinished,) = tmp_path.glob(".vectors.npy-*/vectors.npy")
+    unfinished.unlink()  # moved to its place, and removed from there by the workflow manager as incomplete
+    assert np.array_equal(encode(model_folder, tmp_path / "vectors.npy"), expected)
+
+
+def test_vectors_that_are_not_numbers_stop(encode, encoding, model_folder, make_ranker, collection, tmp_path, torch):
+    broken = make_ranker(pooling="mean")
+    with torch.no_grad():
+        broken.encoder.embeddings.LayerNorm.bias[3] = float("nan")
+    broken.save(model_folder)
+    with pytest.raises(ValueError, match=r"vectors\.npy: vector 0 is not finite; train the ranker again\.$"):
+        encode(model_folder, tmp_path / "vectors.npy")
+    with pytest.raises(ValueError, match=r"queries\.npy: vector 0 is not finite"):
+        encoding.encode_queries(
+            model_folder=model_folder,
+            queries_path=collection / "queries.parquet",
+            vectors_path=tmp_path / "queries.npy",
+            threads=1,
+        )
+    assert not (tmp_path / "vectors.npy").exists() and not (tmp_path / "queries.npy").exists()
+
+
+def test_the_first_broken_vector_is_named(encoding):
+    vectors = np.ones((100, 4), np.float32)
+    vectors[70, 2] = np.inf
+    with pytest.raises(ValueError, match=r"^v\.npy: vector 70 is not finite"):
+        encoding.check_finite(vectors, "v.npy")
