@@ -13,6 +13,7 @@ from stillroom.config import (
     modules_of_ranker,
     rankers_that_saw,
     retrieving_rankers,
+    training_sets_behind,
     resolve_query_sets,
     resolve_ranker,
     stable,

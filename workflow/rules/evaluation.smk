@@ -20,6 +20,7 @@ rule measure:
         run=f"{RESULTS}/runs/{{test_set}}/{{system}}.trec",
         qrels=f"{RESULTS}/test_sets/{{test_set}}/qrels.txt",
         queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+        audits=audits,
         overlap=f"{RESULTS}/test_sets/{{test_set}}/overlap.json",  # test queries must be unseen
     output:
         metrics=f"{RESULTS}/metrics/{{test_set}}/{{system}}.json",

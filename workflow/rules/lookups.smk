@@ -151,7 +151,6 @@ def training_inputs(wildcards):
     inputs = {
         "queries": f"{folder}/queries.parquet",
         "triples": f"{folder}/triples.parquet",
-        "audit": f"{folder}/audit.csv",
         "tokens": tokens_of(training_set["corpus"], ranker["encoder"]),
     }
     if ranker["teacher"]:
@@ -248,6 +247,15 @@ def candidates_run(wildcards):
 
 
 # evaluation.smk
+
+
+def audits(wildcards):
+    """The audits of what a ranker learns from, directly or through its teachers: no number without them.
+
+    They are no inputs of the training, because another way to audit should retrain nothing.
+    """
+    sets = training_sets_behind(CONFIG, wildcards.system.split("/")[0])
+    return [f"{RESULTS}/training_sets/{name}/audit.csv" for name in sets]
 
 
 def measure_settings(wildcards):

@@ -69,6 +69,7 @@ rule audit_triples:
         audit=f"{RESULTS}/training_sets/{{training_set}}/audit.csv",
     log:
         f"{RESULTS}/logs/training_sets/{{training_set}}/audit.log",
+    priority: 1  # before rankers are trained on them
     conda:
         ENVIRONMENT
     params:

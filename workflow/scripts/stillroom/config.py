@@ -6,7 +6,7 @@ that read it. What another rule makes (teacher scores, clusters, triples) is an 
 
 import json
 
-from stillroom.config_rankers import constant_of
+from stillroom.config_rankers import constant_of, parents
 
 
 def resolve_ranker(config: dict, name: str) -> dict:
@@ -53,6 +53,15 @@ def rankers_that_saw(config: dict, test_sets: list[str], rows: list[dict]) -> li
     encoders = {encoder for corpus in corpora for encoder in config["corpora"][corpus]["seen_by"]}
     shown = {row["ranker"] for row in rows if "ranker" in row}
     return sorted(name for name in shown if config["rankers"][name]["encoder"] in encoders)
+
+
+def training_sets_behind(config: dict, name: str) -> list[str]:
+    """The training sets of a ranker and of all that it learns from; none of a BM25."""
+    waiting, found = {name} & config["rankers"].keys(), set()
+    while waiting:
+        found.add(ranker := waiting.pop())
+        waiting |= {*parents(config, config["rankers"][ranker])} - found
+    return sorted({config["rankers"][ranker]["training_set"] for ranker in found} - {None})
 
 
 def retrieving_rankers(config: dict) -> list[str]:

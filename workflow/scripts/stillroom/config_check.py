@@ -48,9 +48,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         check_way(config, path, system)
     for name, table in config["length_tables"].items():
         if name in config["tables"]:
-            raise config_error(
-                ("length_tables", name), "a table has this name, and files of the same name; choose another."
-            )
+            raise config_error(("length_tables", name), "a table has this name; choose another.")
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
     return config
 

@@ -50,8 +50,15 @@ class Ranker(nn.Module, ABC):
         return self.with_special_tokens(query, self.settings.encoder.query_tokens)
 
     def passage_input(self, passage: np.ndarray) -> np.ndarray:
-        """[CLS] passage [SEP], cut to the encoder's `passage_tokens` (which count the special tokens)."""
-        return self.with_special_tokens(passage, self.settings.encoder.passage_tokens)
+        """[CLS] passage [SEP], cut to `passage_tokens` (which count the special tokens)."""
+        return self.with_special_tokens(passage, self.passage_tokens)
+
+    @property
+    def passage_tokens(self) -> int:
+        """The encoder's limit; while training a shorter one, where that is set."""
+        training = self.settings.training
+        shorter = training.passage_tokens if training and self.training else None
+        return shorter or self.settings.encoder.passage_tokens
 
     def with_special_tokens(self, ids: np.ndarray, limit: int) -> np.ndarray:
         first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id

@@ -29,6 +29,7 @@ class TrainingSettings:
     warmup_steps: int
     weight_decay: float
     dropout: float | None
+    passage_tokens: int | None
     gradient_clipping: float | None
     validate_every: int | None
     patience: int | None

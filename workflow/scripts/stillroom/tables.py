@@ -15,6 +15,11 @@ logger = logging.getLogger(__name__)
 
 SEEN_MARK = "†"
 SEEN_NOTE = f"{SEEN_MARK} The encoder has seen text of this kind in its own pre-training: not a zero-shot result."
+LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": "$<$", ">": "$>$", "≤": r"$\leq$", "–": "--", SEEN_MARK: r"\textdagger{}"}
+)
 Metrics = dict[tuple[str, str], dict]  # (test set, system) → the content of its metrics file
 
 
@@ -82,8 +87,8 @@ def queries_of(metrics: Metrics, test_set: str) -> int:
 def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str:
     """One line: what was expected, and per test set whether it holds, with both means and a paired t-test."""
     measure, results = expectation["measure"], []
-    label_of = {system: label.removesuffix(f" {SEEN_MARK}") for system, label in system_rows(settings)}
     better, than = (systems_of(expectation[side], settings["seeds"]) for side in ("better", "than"))
+    label_of = {systems_of(row, settings["seeds"])[0]: row["label"] for row in settings["rows"]}
     names = [label_of.get(systems[0], systems[0]) for systems in (better, than)]
     for test_set in expectation["test_sets"] or settings["test_sets"]:
         one, other = (query_values(metrics, test_set, systems, measure) for systems in (better, than))
@@ -134,7 +139,10 @@ def write_table(
 
 def markdown(title: str, labels: list[str], printed: list[str], values: np.ndarray, notes: list[str]) -> str:
     """A table that reads well as plain text too, and its notes as a list."""
-    cells = [[label, *(bold(row, "**"))] for label, row in zip(labels, marked(values, printed), strict=True)]
+    cells = [
+        [label.replace("|", r"\|"), *(bold(row, "**"))]
+        for label, row in zip(labels, marked(values, printed), strict=True)
+    ]
     header = ["system", *printed]
     widths = [max(len(row[place]) for row in [header, *cells]) for place in range(len(header))]
     lines = [
@@ -179,7 +187,8 @@ def marked(values: np.ndarray, printed: list[str]) -> list[list[tuple[str, bool]
     """
     texts = [[number(value) for value in row] for row in values]
     best = [
-        None if "judged" in name else number(np.nanmax(column)) for name, column in zip(printed, values.T, strict=True)
+        None if "judged" in name or np.isnan(column).all() else number(np.nanmax(column))
+        for name, column in zip(printed, values.T, strict=True)
     ]
     return [[(text, text == best[place]) for place, text in enumerate(row)] for row in texts]
 
@@ -202,6 +211,4 @@ def align(cell: str, width: int, place: int) -> str:
 
 def escape(text: str) -> str:
     """Text for LaTeX."""
-    for character in "&%$#_{}":
-        text = text.replace(character, f"\\{character}")
-    return text.replace(SEEN_MARK, r"\textdagger{}").replace("≤", r"$\leq$").replace("–", "--")
+    return text.translate(LATEX)

@@ -66,13 +66,14 @@ def train_ranker(
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    inputs = {name: Path(path) for name, path in inputs.items() if name != "audit"}
+    inputs = {name: Path(path) for name, path in inputs.items()}
     model_folder = Path(model_folder)
     seed_step(seed, 0)
     model = named("architectures", settings.architecture).new(settings).to(best_device()).train()
     identity = {"code": code, "seed": seed, "threads": threads, **settings_to_dict(settings)}
     resume = ResumeFolder(model_folder / "resume", identity=identity, inputs=inputs)
     trainer = Trainer(model, settings, seed, **read_inputs(inputs, model.tokenizer))
+    log_cut_passages(trainer.passages.lengths + 2, model.passage_tokens)  # [CLS] and [SEP]
     trainer.run(resume, save_seconds)
     write_model(model, model_folder, trainer.progress.curve)
     resume.remove()
@@ -108,6 +109,12 @@ def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
         "validation": validation,
         "in_batch_teacher": in_batch_teacher,
     }
+
+
+def log_cut_passages(lengths: np.ndarray, limit: int) -> None:
+    """Say how many passages of the collection are longer than what the ranker reads of them."""
+    cut = int((lengths > limit).sum())
+    logger.info("%s of %s passages are longer than %d tokens and are cut", f"{cut:,}", f"{len(lengths):,}", limit)
 
 
 class Trainer:

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import requests
 from ir_datasets.datasets.beir import BeirQrels
 from ir_datasets.datasets.msmarco_passage import FixEncoding
-from ir_datasets.formats import TsvDocs
+from ir_datasets.formats import GenericDoc
+from ir_datasets.formats.tsv import FileLineIter, TsvIter
 
 from stillroom.collections.pydocs import register_pydocs
 from stillroom.files import atomic_path
@@ -168,7 +169,7 @@ def raw_documents(dataset: ir_datasets.Dataset, dataset_id: str) -> Iterable:
     repaired = getattr(getattr(dataset.docs_handler(), "_dlc", None), "_streamer", None)
     if not isinstance(repaired, FixEncoding):
         raise ValueError(f"dataset {dataset_id}: `text: raw` is known for MS MARCO passages only; use `repaired`.")
-    return TsvDocs(repaired._streamer, namespace="raw").docs_iter()
+    return TsvIter(GenericDoc, FileLineIter(repaired._streamer, start=0))
 
 
 def require(dataset: ir_datasets.Dataset, dataset_id: str, *entities: str) -> None:

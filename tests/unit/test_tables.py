@@ -1,0 +1,217 @@
+"""Tables: the numbers of the metrics files, the best in bold, and whether expectations hold."""
+
+import csv
+import json
+import logging
+import re
+
+import numpy as np
+import pytest
+from scipy.stats import t as student_t
+
+from stillroom.tables import escape, make_table, number
+
+RANDOM = np.random.default_rng(12)
+QUERY_IDS = [f"q{n}" for n in range(40)]
+LEVELS = {"bm25": 0.3, "good/seed-1/exact": 0.6, "good/seed-2/exact": 0.62, "poor/seed-1/exact": 0.25}
+LEVELS["poor/seed-2/exact"] = 0.27
+
+
+def metrics_of(system, test_set, measures=("RR@10", "nDCG@10", "Judged@10")):
+    """The content of a metrics file with random values by query, in no order."""
+    values = {
+        measure: dict(zip(RANDOM.permutation(QUERY_IDS).tolist(), RANDOM.uniform(0, 1, 40), strict=True))
+        for measure in measures
+    }
+    for measure in measures:
+        values[measure] = {name: (value + 3 * LEVELS[system]) / 4 for name, value in values[measure].items()}
+    return {
+        "system": system,
+        "test_set": test_set,
+        "queries": 40,
+        "measures": {
+            name: {"mean": float(np.mean(list(by_query.values()))), "by_query": by_query}
+            for name, by_query in values.items()
+        },
+    }
+
+
+SETTINGS = {
+    "title": "Main & more",
+    "test_sets": ["dev", "graded"],
+    "measures": ["RR@10", "nDCG@10", "Judged@10"],
+    "rows": [
+        {"label": "BM25", "bm25": "bm25"},
+        {"label": "Good_one", "ranker": "good", "way": "exact"},
+        {"label": "Poor 100%", "ranker": "poor", "way": "exact"},
+    ],
+    "seeds": [1],
+    "seen": [],
+    "expectations": [],
+}
+GOOD, POOR, BM25 = {"ranker": "good", "way": "exact"}, {"ranker": "poor", "way": "exact"}, {"bm25": "bm25"}
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that makes a table and returns (metrics by test set and system, CSV rows, Markdown, LaTeX)."""
+
+    def make(metrics=None, **changes):
+        metrics = metrics or [metrics_of(system, test_set) for test_set in ("dev", "graded") for system in LEVELS]
+        paths = []
+        for place, content in enumerate(metrics):
+            paths.append(str(tmp_path / f"{place}.json"))
+            (tmp_path / f"{place}.json").write_text(json.dumps(content))
+        outputs = {f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")}
+        make_table(settings=SETTINGS | changes, metrics_paths=paths, **outputs)
+        with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        by_name = {(content["test_set"], content["system"]): content for content in metrics}
+        return by_name, rows, *((tmp_path / f"table.{kind}").read_text("utf-8") for kind in ("md", "tex"))
+
+    return make
+
+
+def markdown_cells(markdown):
+    """The cells of a Markdown table, without the header and its rule."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_csv_has_the_values_of_the_metrics_files_in_full(make):
+    metrics, rows, _, _ = make()
+    assert [(row["system"], row["label"]) for row in rows] == [
+        ("bm25", "BM25"),
+        ("good/seed-1/exact", "Good_one"),
+        ("poor/seed-1/exact", "Poor 100%"),
+    ]
+    for row in rows:
+        for test_set in ("dev", "graded"):
+            for measure in ("RR@10", "nDCG@10", "Judged@10"):
+                expected = metrics[test_set, row["system"]]["measures"][measure]["mean"]
+                assert float(row[f"{test_set} {measure}"]) == expected
+
+
+def test_the_best_of_each_column_is_bold_but_being_judged_is_no_contest(make):
+    _, rows, markdown, latex = make()
+    cells = markdown_cells(markdown)
+    columns = [name for name in rows[0] if name not in ("system", "label")]
+    for place, name in enumerate(columns, 1):
+        values = [float(row[name]) for row in rows]
+        for line, value in zip(cells, values, strict=True):
+            printed = f"{value:.3f}".removeprefix("0")
+            is_best = value == max(values) and not name.endswith("Judged@10")
+            assert line[place] == (f"**{printed}**" if is_best else printed)
+    assert latex.count(r"\textbf{") == markdown.count("**") / 2 == 4
+
+
+def test_systems_that_are_equal_as_printed_are_all_bold(make):
+    metrics = [metrics_of(system, "dev", ["RR@10"]) for system in ("bm25", "good/seed-1/exact")]
+    for content, mean in zip(metrics, (0.50011, 0.50044), strict=True):
+        content["measures"]["RR@10"]["mean"] = mean
+    _, _, markdown, _ = make(metrics, test_sets=["dev"], measures=["RR@10"], rows=SETTINGS["rows"][:2])
+    assert [line[1] for line in markdown_cells(markdown)] == ["**.500**", "**.500**"]
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [(0.0, ".000"), (0.7049, ".705"), (0.9996, "1.000"), (1.0, "1.000"), (float("nan"), "–"), (10.05, "10.050")],
+)
+def test_numbers_have_three_decimals_and_no_leading_zero(value, printed):
+    assert number(value) == printed
+
+
+def test_headers_use_the_papers_names_and_notes_count_the_queries(make):
+    _, _, markdown, latex = make()
+    header = markdown.splitlines()[2]
+    assert [cell.strip() for cell in header.strip("|").split("|")] == [
+        "system",
+        *(f"{test_set} {name}" for test_set in ("dev", "graded") for name in ("MRR@10", "nDCG@10", "judged@10")),
+    ]
+    assert "- Queries: dev 40, graded 40." in markdown
+    assert markdown.startswith("### Main & more\n")
+    assert r"\caption{Main \& more}" in latex
+
+
+def test_latex_is_escaped(make):
+    _, _, _, latex = make(seen=["poor"])
+    assert r"Good\_one &" in latex
+    assert r"Poor 100\% \textdagger{} &" in latex
+    assert escape("a_b & 5% $x #1 {y} ≤ – †") == r"a\_b \& 5\% \$x \#1 \{y\} $\leq$ -- \textdagger{}"
+    assert escape("> 100 < \\ ~ ^") == r"$>$ 100 $<$ \textbackslash{} \textasciitilde{} \textasciicircum{}"
+
+
+def test_a_bar_in_a_label_does_not_split_the_cell(make):
+    _, rows, markdown, _ = make(rows=[{"label": "a | b", "bm25": "bm25"}])
+    assert rows[0]["label"] == "a | b"
+    assert r"| a \| b " in markdown
+
+
+def paired_t_test(one, other):
+    """The two-sided p-value from the formula."""
+    differences = np.array(one) - np.array(other)
+    statistic = differences.mean() / (differences.std(ddof=1) / np.sqrt(len(differences)))
+    return 2 * student_t.sf(abs(statistic), len(differences) - 1)
+
+
+def values(metrics, test_set, system, measure):
+    by_query = metrics[test_set, system]["measures"][measure]["by_query"]
+    return np.array([by_query[query_id] for query_id in QUERY_IDS])
+
+
+def test_an_expectation_that_holds_is_noted_with_both_means_and_a_paired_t_test(make, caplog):
+    caplog.set_level(logging.WARNING)
+    expected = {"better": BM25, "than": POOR, "measure": "RR@10", "test_sets": []}
+    metrics, _, markdown, latex = make(expectations=[expected])
+    (note,) = [line for line in markdown.splitlines() if line.startswith("- Expected")]
+    results = []
+    for test_set in ("dev", "graded"):
+        one, other = (values(metrics, test_set, system, "RR@10") for system in ("bm25", "poor/seed-1/exact"))
+        means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
+        results.append(f"{test_set} holds ({means[0]} to {means[1]}, p = {paired_t_test(one, other):.2f})")
+    assert note == f"- Expected: BM25 above Poor 100% in MRR@10: {'; '.join(results)}."
+    assert r"above Poor 100\% in MRR@10" in latex
+    assert not caplog.records
+
+
+def test_an_expectation_that_does_not_hold_says_so_in_the_table_and_in_the_log(make, caplog):
+    caplog.set_level(logging.WARNING)
+    expected = {"better": BM25, "than": GOOD, "measure": "nDCG@10", "test_sets": ["graded"]}
+    _, _, markdown, _ = make(expectations=[expected])
+    (note,) = re.findall("- Expected: BM25 above Good_one in nDCG@10: (.*)", markdown)
+    assert re.fullmatch(r"graded DOES NOT HOLD \(\.\d{3} to \.\d{3}, p = 0\.00\)\.", note)
+    assert [record.getMessage() for record in caplog.records] == [
+        "expectation does not hold on graded: BM25 above Good_one in nDCG@10"
+    ]
+
+
+def test_a_system_is_not_above_itself(make):
+    expected = {"better": BM25, "than": BM25, "measure": "RR@10", "test_sets": ["dev"]}
+    _, _, markdown, _ = make(expectations=[expected])
+    assert re.search(r"dev DOES NOT HOLD \((\.\d{3}) to \1, p = 1\.00\)", markdown)
+
+
+def test_seeds_have_a_row_each_and_expectations_are_about_their_mean(make):
+    expected = {"better": GOOD, "than": POOR, "measure": "RR@10", "test_sets": ["dev"]}
+    metrics, rows, markdown, _ = make(seeds=[1, 2], seen=["good"], expectations=[expected])
+    assert [row["label"] for row in rows] == [
+        "BM25",
+        "Good_one †, seed 1",
+        "Good_one †, seed 2",
+        "Poor 100%, seed 1",
+        "Poor 100%, seed 2",
+    ]
+    one, other = (
+        np.mean([values(metrics, "dev", f"{name}/seed-{seed}/exact", "RR@10") for seed in (1, 2)], axis=0)
+        for name in ("good", "poor")
+    )
+    means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
+    result = f"dev holds ({means[0]} to {means[1]}, p = {paired_t_test(one, other):.2f})"
+    assert f"- Expected: Good_one above Poor 100% in MRR@10: {result}." in markdown
+
+
+def test_encoders_that_saw_such_text_are_marked_and_the_mark_explained(make):
+    _, rows, markdown, _ = make(seen=["good"])
+    assert [row["label"] for row in rows] == ["BM25", "Good_one †", "Poor 100%"]
+    assert "- † The encoder has seen text of this kind in its own pre-training" in markdown
+    assert "†" not in make()[2]
