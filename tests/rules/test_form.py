@@ -37,7 +37,7 @@ def test_every_rule_has_a_docstring_and_if_it_runs_a_log_an_environment_and_the_
     if name not in WITHOUT_SCRIPT:
         assert "    log:\n" in body
         assert "    conda:\n        ENVIRONMENT\n" in body
-        assert re.search(rf'^        code=code_of\("{name}"(, ranker_parts)?\),$', body, re.MULTILINE)
+        assert re.search(rf'^        code=code_of\("{name}"(, \w+_parts)?\),$', body, re.MULTILINE)
 
 
 def test_a_rule_whose_code_loads_parts_of_a_ranker_by_name_says_so_in_its_digest():
@@ -45,6 +45,16 @@ def test_a_rule_whose_code_loads_parts_of_a_ranker_by_name_says_so_in_its_digest
         _, imported = read_code(script, "", LIBRARY)
         loads_by_name = "stillroom.ranker" in modules_behind(imported, LIBRARY)
         assert loads_by_name == (f'code_of("{script.stem}", ranker_parts)' in RULES[script.stem]), script.name
+
+
+def test_the_code_of_the_embedded_collection_counts_for_its_own_experiments_only():
+    for rule in ("fetch_collection", "fetch_queries", "fetch_triples"):
+        script = next(script for script in SCRIPTS if script.stem == rule)
+        _, imported = read_code(script, "", LIBRARY)
+        assert not any(
+            module.startswith("stillroom.collections.pydocs") for module in modules_behind(imported, LIBRARY)
+        )
+        assert re.search(rf'code_of\("{rule}", \w+_parts\)', RULES[rule])
 
 
 @pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)

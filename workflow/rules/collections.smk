@@ -24,7 +24,7 @@ rule fetch_collection:
     params:
         settings=corpus_settings,
         versions=corpus_versions,
-        code=code_of("fetch_collection"),
+        code=code_of("fetch_collection", corpus_parts),
     script:
         "../scripts/fetch_collection.py"
 
@@ -67,7 +67,7 @@ rule fetch_queries:
     params:
         settings=query_set_settings,
         versions=query_set_versions,
-        code=code_of("fetch_queries"),
+        code=code_of("fetch_queries", query_set_parts),
     script:
         "../scripts/fetch_queries.py"
 

@@ -70,6 +70,11 @@ def versions_of(dataset):
     return library_versions() if dataset.startswith("pydocs") else {}
 
 
+def modules_of(dataset):
+    """The modules that are loaded by name for a data set: `pydocs` only."""
+    return ["collections.pydocs"] if dataset.startswith("pydocs") else []
+
+
 # collections.smk
 
 
@@ -89,6 +94,21 @@ def corpus_settings(wildcards):
 def corpus_versions(wildcards):
     """The library versions that a corpus is made from."""
     return versions_of(CONFIG["corpora"][wildcards.corpus]["dataset"])
+
+
+def corpus_parts(wildcards):
+    """The modules that are loaded by name for a corpus."""
+    return modules_of(CONFIG["corpora"][wildcards.corpus]["dataset"])
+
+
+def query_set_parts(wildcards):
+    """The modules that are loaded by name for a set of queries."""
+    return modules_of(QUERY_SETS[wildcards.query_set]["dataset"])
+
+
+def training_set_parts(wildcards):
+    """The modules that are loaded by name for the triples of a training set."""
+    return modules_of(CONFIG["training_sets"][wildcards.training_set]["dataset"])
 
 
 def query_set_versions(wildcards):

@@ -29,7 +29,7 @@ rule fetch_triples:
         ENVIRONMENT
     params:
         settings=training_set_settings,
-        code=code_of("fetch_triples"),
+        code=code_of("fetch_triples", training_set_parts),
     script:
         "../scripts/fetch_triples.py"
 

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import ir_datasets
@@ -19,9 +20,7 @@ import requests
 from ir_datasets.datasets.beir import BeirQrels
 from ir_datasets.datasets.msmarco_passage import FixEncoding
 from ir_datasets.formats import GenericDoc
-from ir_datasets.formats.tsv import FileLineIter, TsvIter
 
-from stillroom.collections.pydocs import register_pydocs
 from stillroom.files import atomic_path
 from stillroom.log import ProgressMeter
 from stillroom.runs import write_qrels
@@ -45,7 +44,8 @@ def open_dataset(dataset_id: str) -> Iterator[ir_datasets.Dataset]:
     home.mkdir(parents=True, exist_ok=True)
     with open(home / ".stillroom.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        register_pydocs()
+        # By name: no edit of the embedded collection shall count as an edit of what fetches the others.
+        import_module("stillroom.collections.pydocs").register_pydocs()
         try:
             dataset = ir_datasets.load(dataset_id)
         except KeyError:
@@ -169,7 +169,14 @@ def raw_documents(dataset: ir_datasets.Dataset, dataset_id: str) -> Iterable:
     repaired = getattr(getattr(dataset.docs_handler(), "_dlc", None), "_streamer", None)
     if not isinstance(repaired, FixEncoding):
         raise ValueError(f"dataset {dataset_id}: `text: raw` is known for MS MARCO passages only; use `repaired`.")
-    return TsvIter(GenericDoc, FileLineIter(repaired._streamer, start=0))
+    return tab_separated(repaired._streamer)
+
+
+def tab_separated(streamer) -> Iterator[GenericDoc]:
+    """The id and text of every line of a stream that can only be read forwards."""
+    with streamer.stream() as stream:
+        for line in stream:
+            yield GenericDoc(*line.decode().removesuffix("\n").split("\t"))
 
 
 def require(dataset: ir_datasets.Dataset, dataset_id: str, *entities: str) -> None:
