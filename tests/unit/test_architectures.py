@@ -10,6 +10,7 @@ VARIANTS = {
     "bert_dot mean normalised": {"architecture": "bert_dot", "pooling": "mean", "normalize": True},
     "bert_cat cls": {"architecture": "bert_cat", "pooling": "cls"},
     "bert_cat mean": {"architecture": "bert_cat", "pooling": "mean"},
+    "bert_cat match": {"architecture": "bert_cat", "pooling": "match", "temperature": 0.05},
     "colbert": {"architecture": "colbert"},
     "colbert normalised": {"architecture": "colbert", "normalize": True},
 }
@@ -137,6 +138,28 @@ def test_bert_cat_with_mean_pooling_reads_the_mean_of_all_token_vectors(make_ran
     assert score(ranker, [0], [10]) == pytest.approx(expected, rel=1e-5)
 
 
+def test_bert_cat_with_match_pooling_starts_as_a_cosine_of_query_and_passage_within_one_input(
+    make_ranker, texts, score, tiny_encoder, torch
+):
+    from transformers import AutoModel
+
+    encoder, expected = AutoModel.from_pretrained(tiny_encoder).eval(), []
+    ranker = make_ranker(**VARIANTS["bert_cat match"])
+    first, last = ranker.tokenizer.cls_token_id, ranker.tokenizer.sep_token_id
+    for query, passage in zip(*pairs(), strict=True):
+        query_ids = [first, *texts.query_tokens[query][:10].tolist(), last]
+        passage_ids = [*texts.passage_tokens[passage][:30].tolist(), last]
+        with torch.no_grad():
+            hidden = encoder(
+                input_ids=torch.tensor([query_ids + passage_ids]),
+                token_type_ids=torch.tensor([[0] * len(query_ids) + [1] * len(passage_ids)]),
+                position_ids=torch.tensor([[*range(len(query_ids)), *range(1, len(passage_ids) + 1)]]),
+            ).last_hidden_state[0]
+        one, other = (part.double().mean(dim=0).numpy() for part in hidden.split([len(query_ids), len(passage_ids)]))
+        expected.append(float(one @ other) / np.sqrt((one @ one) * (other @ other)) / 0.05)
+    assert score(ranker, *pairs()) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_padding_batch_and_order_do_not_change_a_score(name, make_ranker, score):
     ranker, (queries, passages) = make_ranker(**VARIANTS[name]), pairs()
@@ -195,3 +218,13 @@ def test_texts_without_a_token_have_a_score(name, make_ranker, texts, torch):
     with torch.inference_mode():
         both = ranker.score([empty, texts.query_tokens[0]], [texts.passage_tokens[0], empty])
     assert torch.isfinite(both).all()
+
+
+@pytest.mark.parametrize("name", ["bert_dot cls", "bert_cat cls", "colbert"])
+def test_passages_may_be_cut_shorter_while_training_but_not_longer(name, make_ranker, texts):
+    long = texts.passage_tokens[int(np.argmax(texts.passage_tokens.lengths))]
+    for limit, training, expected in [(20, True, 20), (20, False, 32), (99, True, 32), (None, True, 32)]:
+        ranker = make_ranker(**VARIANTS[name], training__passage_tokens=limit).train(training)
+        cut = ranker.passage_input(long).tolist()
+        assert cut == [ranker.tokenizer.cls_token_id, *long[: expected - 2], ranker.tokenizer.sep_token_id]
+        assert len(ranker.query_input(long)) == 12

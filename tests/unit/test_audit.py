@@ -4,15 +4,13 @@ import csv
 import json
 import logging
 
-import numpy as np
 import pytest
 
 from stillroom.audit import audit_triples, check_overlap
 from stillroom.runs import write_qrels
 
 QUERY_TEXTS = {"q0": "one", "q1": " \t", "q2": "three", "q3": "never used"}
-PASSAGE_TEXTS = {"a": "x", "b": "", "c": "x", "d": "x", "e": " ", "f": "x"}  # e and f are not used
-TOKENS = [2, 0, 8, 9, 0, 99]  # without [CLS] and [SEP]
+PASSAGE_TEXTS = {"a": "Whole.", "b": "", "c": "cut off, ", "d": "cut ofé", "e": " ", "f": "x"}  # e, f: not used
 TRIPLES = [  # query, relevant, other
     (0, 0, 1),
     (0, 0, 1),  # again
@@ -27,25 +25,17 @@ TRIPLES = [  # query, relevant, other
 def audit(tmp_path, write_texts, write_triples):
     """A function that audits triples of the texts above and returns check → (count, of)."""
 
-    def audit(triples=TRIPLES, limits=None):
-        limits = limits or {"small": 10}
+    def audit(triples=TRIPLES):
         write_texts(tmp_path / "queries.parquet", "query_id", QUERY_TEXTS)
         write_texts(tmp_path / "passages.parquet", "passage_id", PASSAGE_TEXTS)
         write_triples(tmp_path / "triples.parquet", *zip(*triples, strict=True))
         judgements = [("q0", "a", 1), ("q0", "c", 2), ("q2", "c", 0), ("q1", "a", 1), ("q0", "gone", 1), ("q7", "b", 1)]
         write_qrels(tmp_path / "qrels.txt", judgements)
-        tokens = tmp_path / "tokens"
-        tokens.mkdir(exist_ok=True)
-        np.save(tokens / "offsets.npy", np.concatenate([[0], np.cumsum(TOKENS)]))
-        np.zeros(sum(TOKENS), "<u2").tofile(tokens / "ids.bin")
-        (tokens / "tokens.json").write_text(json.dumps({"dtype": "<u2"}))
         audit_triples(
             triples_path=tmp_path / "triples.parquet",
             queries_path=tmp_path / "queries.parquet",
             qrels_path=tmp_path / "qrels.txt",
             passages_path=tmp_path / "passages.parquet",
-            tokens_folders=[tokens] * len(limits),
-            limits=limits,
             audit_path=tmp_path / "audit.csv",
         )
         with open(tmp_path / "audit.csv", newline="") as file:
@@ -64,14 +54,8 @@ def test_every_count_of_a_hand_made_example(audit):
         "negative is judged relevant": (1, 6),
         "empty queries": (1, 4),
         "empty passages used": (1, 4),
-        "passages used longer than 10 tokens (small)": (1, 4),  # 9 + 2; 8 + 2 just fits
+        "passages used that end within a sentence": (2, 4),
     }
-
-
-def test_every_encoder_has_its_limit(audit):
-    found = audit(limits={"small": 9, "large": 11})
-    assert found["passages used longer than 9 tokens (small)"] == (2, 4)
-    assert found["passages used longer than 11 tokens (large)"] == (0, 4)
 
 
 def test_nothing_odd_is_counted_as_nothing(audit):
@@ -81,7 +65,7 @@ def test_nothing_odd_is_counted_as_nothing(audit):
         "queries with triples": 2,
         "distinct passages used": 3,
         "empty queries": 1,
-        "passages used longer than 10 tokens (small)": 2,
+        "passages used that end within a sentence": 2,
     }
 
 

@@ -46,6 +46,15 @@ def test_well_separated_topics_become_the_clusters_whatever_the_lengths_of_the_v
     assert len(pairs) == 3 and {name for _, name in pairs} == set(range(3))
 
 
+def test_a_topic_of_long_vectors_does_not_swallow_a_near_one_of_short_vectors(cluster):
+    random, topic = np.random.default_rng(2), np.repeat([0, 1, 2], 40)
+    near = 0.8 * DIRECTIONS[0] + 0.6 * DIRECTIONS[1]
+    vectors = np.array([DIRECTIONS[0], 50 * near, 10 * DIRECTIONS[2]])[topic]
+    vectors *= 1 + random.normal(0, 0.05, (120, 16))
+    members = np.array(cluster(vectors.astype(np.float32), 12)["cluster"].to_pylist())
+    assert all(len(set(topic[members == number])) == 1 for number in set(members))
+
+
 def test_with_more_clusters_than_topics_no_cluster_mixes_two_topics(cluster):
     vectors, topic = topics()
     members = np.array(cluster(vectors, 30)["cluster"].to_pylist())

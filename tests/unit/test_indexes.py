@@ -70,8 +70,8 @@ def brute_force(query_vector, depth, without=None):
 
 @pytest.mark.parametrize("depth", [1, 50, 1000])
 def test_the_exact_index_returns_what_brute_force_returns(depth, index, search):
-    run = search(index(), depth)
-    assert run["query_id"].nunique() == 300
+    run = search(index(), depth, vectors=QUERIES[: 300 if depth < 100 else 30])
+    assert run["query_id"].nunique() == (300 if depth < 100 else 30)
     for number, (query_id, found) in enumerate(run.groupby("query_id", sort=False)):
         _, scores = brute_force(QUERIES[number], depth)
         assert query_id == f"q{number}"

@@ -12,6 +12,7 @@ VARIANTS = {
     "bert_dot mean normalised": {"architecture": "bert_dot", "pooling": "mean", "normalize": True},
     "bert_cat cls": {"architecture": "bert_cat", "pooling": "cls"},
     "bert_cat mean": {"architecture": "bert_cat", "pooling": "mean"},
+    "bert_cat match": {"architecture": "bert_cat", "pooling": "match", "temperature": 0.05},
     "colbert": {"architecture": "colbert", "normalize": True, "temperature": 0.05},
 }
 

@@ -111,3 +111,9 @@ def test_a_teacher_below_its_first_stage_is_warned_of(average, caplog):
     average(validation=((5, -7, 4, 5, -8, 4), (5, -5, 4, 5, -9, 4)))  # the relevant passages come last
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warning == "teacher both: validation nDCG@10 0.5000, below its first stage's 0.6309"
+
+
+def test_a_teacher_as_good_as_its_first_stage_is_not_warned_of(average, caplog):
+    average(validation=((2, 3, 1, 2, 3, 1),))
+    average(validation=((3, 2, 1, 3, 2, 1),))  # the first stage's own order
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]

@@ -38,6 +38,7 @@ def sample(tmp_path, write_texts):
                 "qrels_path": tmp_path / "qrels.txt",
                 "passages_path": tmp_path / "passages.parquet",
                 "per_query": 6,
+                "among": "all",
                 "triples": None,
                 "triples_path": tmp_path / "triples.parquet",
             }
@@ -120,6 +121,13 @@ def test_queries_without_a_relevant_passage_or_an_unjudged_candidate_are_counted
     assert "6 triples of 1 queries" in caplog.text
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warning == "3 queries have no triple: no relevant passage, or no unjudged candidate"
+
+
+def test_negatives_may_be_drawn_among_what_is_relevant_for_other_queries(sample):
+    triples = sample(among="relevant", candidates=dict.fromkeys(RELEVANT, PASSAGE_IDS))
+    relevant = {passage for passages in RELEVANT.values() for passage in passages}
+    for query_id, own in RELEVANT.items():
+        assert {negative for _, _, negative in of_query(triples, query_id)} == relevant - set(own)
 
 
 def test_the_first_triples_are_kept_when_there_is_a_limit(sample):

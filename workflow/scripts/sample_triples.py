@@ -10,6 +10,7 @@ sample_triples(
     qrels_path=snakemake.input.qrels,
     passages_path=snakemake.input.passages,
     per_query=snakemake.params.settings["negatives"]["per_query"],
+    among=snakemake.params.settings["negatives"]["among"],
     triples=snakemake.params.settings["triples"],
     triples_path=snakemake.output.triples,
 )

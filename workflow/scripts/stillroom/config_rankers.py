@@ -43,6 +43,11 @@ def check_ranker(config: dict, name: str, ranker: dict) -> None:
     """The keys of one ranker go together: none is missing, and none is without effect."""
     for key, readers in READERS.items():
         check_read(config, name, key, readers)
+    if ranker["pooling"] == "match" and not constant_of("architectures", ranker["architecture"], "POOLS_PAIRS"):
+        message = (
+            f"'match' pools a query and a passage together, which {ranker['architecture']} does not; use cls or mean."
+        )
+        raise config_error(("rankers", name, "pooling"), message)
     if ranker["loss"] is None:
         check_untrained(name, ranker)
         return

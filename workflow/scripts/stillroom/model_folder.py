@@ -24,3 +24,4 @@ def write_model(model: Ranker, model_folder: Path, curve: list[dict] | None = No
             target = model_folder / file.name
             remove(target)
             file.replace(target)
+    remove(model_folder / "finished")  # by now empty

@@ -56,13 +56,16 @@ def sample_triples(
     qrels_path: str | Path,
     passages_path: str | Path,
     per_query: int,
+    among: str,
     triples: int | None,
     triples_path: str | Path,
 ) -> None:
     """Write `per_query` triples of every training query: its relevant passages in turn, each with a negative.
 
     Negatives are drawn without replacement from the query's candidates that have no judgement, by a generator seeded
-    with the query's id: adding a query changes no other query's triples.
+    with the query's id. With `among` = `relevant` they are passages that are relevant for other training queries: in
+    a small collection a passage would otherwise be seen as relevant only or as a negative only, the relevant ones of
+    the test queries always as the latter, and rankers would learn passages instead of relevance.
     """
     query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
     passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"].to_numpy()
@@ -72,16 +75,19 @@ def sample_triples(
     judged_of = dict(iter(qrels.groupby("query_id", sort=False)["passage_id"]))
     relevant_of = dict(iter(qrels[qrels["grade"] > 0].groupby("query_id", sort=False)["passage_id"]))
     known = set(passage_ids)
+    relevant_for_any = set(qrels.loc[qrels["grade"] > 0, "passage_id"])
     rows, left_out = [], 0
     for query_id in query_ids:
         relevant = [passage_id for passage_id in relevant_of.get(query_id, []) if passage_id in known]
         found = candidates_of.get(query_id, pd.Series(dtype=str))
-        unjudged = found[~found.isin(judged_of.get(query_id, []))].to_numpy()
+        unjudged = found[~found.isin(judged_of.get(query_id, []))]
+        if among == "relevant":
+            unjudged = unjudged[unjudged.isin(relevant_for_any)]
         if not relevant or not len(unjudged):
             left_out += 1
             continue
         random = np.random.default_rng(list(id_digest(query_id)[:16]))
-        negatives = random.choice(unjudged, min(per_query, len(unjudged)), replace=False)
+        negatives = random.choice(unjudged.to_numpy(), min(per_query, len(unjudged)), replace=False)
         rows += [(query_id, *pair) for pair in zip(cycle(relevant), negatives, strict=False)]
     logger.info("%s triples of %s queries", f"{len(rows):,}", f"{len(query_ids) - left_out:,}")
     if left_out:

@@ -15,6 +15,7 @@ from stillroom.ranker import Texts
 
 RETRIEVES = True
 IN_BATCH = True
+POOLS_PAIRS = False
 
 
 class BertDot(DualEncoder):

@@ -14,6 +14,7 @@ from stillroom.ranker import Texts
 
 RETRIEVES = False
 IN_BATCH = True
+POOLS_PAIRS = False
 
 
 class TokenVectors(NamedTuple):
