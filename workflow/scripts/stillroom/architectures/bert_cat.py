@@ -89,6 +89,8 @@ class BertCat(Ranker):
             module.load_state_dict({k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)})
 
     def save(self, folder) -> None:
-        config, encoder = self.encoder.config, type(self.encoder).__name__
-        config.num_labels, config.architectures = 1, [encoder.replace("Model", "ForSequenceClassification")]
+        """As every ranker; with `pooling: cls` the config says that it is transformers' sequence classification."""
+        if self.settings.pooling == "cls":
+            config, encoder = self.encoder.config, type(self.encoder).__name__
+            config.num_labels, config.architectures = 1, [encoder.replace("Model", "ForSequenceClassification")]
         super().save(folder)
