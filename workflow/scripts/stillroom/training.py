@@ -66,6 +66,7 @@ def train_ranker(
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before it is written
     inputs = {name: Path(path) for name, path in inputs.items()}
     model_folder = Path(model_folder)
     seed_step(seed, 0)
@@ -140,7 +141,7 @@ class Trainer:
         self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(training.schedule, steps=training.steps, warmup_steps=training.warmup_steps)
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
         self.best_weights: dict[str, torch.Tensor] = {}
         self.progress = Progress()
