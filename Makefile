@@ -19,7 +19,7 @@ test: $(VENV)/installed-dev lint
 lint: $(VENV)/installed-dev
 	ruff check .
 	ruff format --check .
-	snakefmt --check .
+	snakefmt --check Snakefile workflow
 	snakemake --lint
 
 # The table of the README, from the results of `make all`.
