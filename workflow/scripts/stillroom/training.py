@@ -154,11 +154,12 @@ class Trainer:
         seconds_before = self.progress.seconds
         meter = ProgressMeter(total=training.steps, unit="steps", start=self.progress.step)
         while self.progress.step < training.steps and not self.is_stopped:
-            self.progress.losses.append(self.step())
+            loss = self.step()
+            self.progress.losses.append(loss)
             self.progress.step += 1
             self.progress.seconds = seconds_before + time.monotonic() - began
             self.record()
-            meter.advance(1, f"loss {self.progress.losses[-1] if self.progress.losses else 0:.4f}")
+            meter.advance(1, f"loss {loss:.4f}")
             if time.monotonic() - saved >= save_seconds:
                 resume.save(self)
                 saved = time.monotonic()
