@@ -27,7 +27,7 @@ def encode(encoding, collection):
 
     def encode(model_folder, path):
         encoding.encode_passages(
-            model_folder=model_folder, tokens_folder=collection / "tokens", vectors_path=path, threads=1
+            model_folder=model_folder, tokens_folder=collection / "tokens", vectors_path=path, threads=1, code="code"
         )
         return np.load(path)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stillroom.files import atomic_path
+from stillroom.files import atomic_path, parts_folder
 
 
 def test_a_file_appears_only_when_the_block_ends(tmp_path):
@@ -52,3 +52,19 @@ def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_older_file(tmp_pa
     with pytest.raises(FileNotFoundError, match=r"run\.trec: nothing was written"), atomic_path(path):
         pass
     assert path.read_text() == "older"
+
+
+def test_parts_are_found_again_only_by_the_same_inputs_and_facts(tmp_path):
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    first = parts_folder(tmp_path / "run.trec", [weights], depth=10, code="a")
+    assert first.is_dir() and first.parent == tmp_path
+    assert parts_folder(tmp_path / "run.trec", [weights], code="a", depth=10) == first
+    others = [
+        parts_folder(tmp_path / "run.trec", [weights], depth=11, code="a"),
+        parts_folder(tmp_path / "run.trec", [weights], depth=10, code="b"),
+        parts_folder(tmp_path / "other.trec", [weights], depth=10, code="a"),
+    ]
+    weights.write_bytes(b"two")
+    others.append(parts_folder(tmp_path / "run.trec", [weights], depth=10, code="a"))
+    assert len({first, *others}) == 5

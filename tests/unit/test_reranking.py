@@ -21,6 +21,7 @@ def rerank(collection, tmp_path, torch):
             run_path=run_path,
             tag="reranked",
             threads=1,
+            code="code",
         )
         return read_run(run_path)
 
@@ -69,6 +70,7 @@ def test_an_unknown_candidate_stops_with_its_id(rerank, make_ranker, collection,
             run_path=tmp_path / "run.trec",
             tag="t",
             threads=1,
+            code="code",
         )
 
 
@@ -82,6 +84,6 @@ def test_an_interrupted_re_ranking_is_not_gone_on_with_under_other_settings(
         patch.setattr(reranking, "write_run", None)  # the job dies after scoring
         with pytest.raises(TypeError):
             rerank(tmp_path / "model", 10)
-    assert list(tmp_path.glob(".run.trec-10-*/0.npy"))
+    assert list(tmp_path.glob(".run.trec-*/0.npy"))
     make_ranker().save(tmp_path / "model")  # the same weights
     assert rerank(tmp_path / "model", 10).equals(rerank(tmp_path / "model", 10, tmp_path / "fresh.trec"))

@@ -67,14 +67,15 @@ def test_finished_parts_are_used_and_not_scored_again(
     expected = small_blocks.score_pairs(*work)
     seen = encoded(ranker)
     parts = tmp_path / "parts"
-    assert np.array_equal(small_blocks.score_pairs_resumably(*work, parts_folder=parts), expected)
+    parts.mkdir()
+    assert np.array_equal(small_blocks.score_pairs_resumably(*work, parts=parts), expected)
     whole = sum(seen)
     assert sorted(path.name for path in parts.iterdir()) == ["0.npy", "1.npy", "2.npy", "3.npy"]
     (parts / "2.npy").unlink()
     np.save(parts / "1.npy", np.load(parts / "1.npy") + 100)  # a mark: only what is read can show it
     seen.clear()
     caplog.set_level("INFO")
-    resumed = small_blocks.score_pairs_resumably(*work, parts_folder=parts)
+    resumed = small_blocks.score_pairs_resumably(*work, parts=parts)
     order = np.argsort(pairs[1], kind="stable")
     assert resumed[order[16:32]].tolist() == (expected[order[16:32]] + 100).tolist()
     rest = np.concatenate([order[:16], order[32:]])
@@ -89,9 +90,7 @@ def test_a_half_written_part_is_no_part(small_blocks, make_ranker, texts, tmp_pa
     parts = tmp_path / "parts"
     parts.mkdir()
     (parts / "1.part.npy").write_bytes(b"\x93NUMPY")
-    assert np.array_equal(
-        small_blocks.score_pairs_resumably(*work, parts_folder=parts), small_blocks.score_pairs(*work)
-    )
+    assert np.array_equal(small_blocks.score_pairs_resumably(*work, parts=parts), small_blocks.score_pairs(*work))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -133,6 +132,7 @@ def score_triples(collection, tmp_path, torch):
             triples_scores_path=folder / "triples.parquet",
             validation_scores_path=folder / "validation.parquet",
             threads=1,
+            code="code",
         )
         return pq.read_table(folder / "triples.parquet"), pq.read_table(folder / "validation.parquet")
 

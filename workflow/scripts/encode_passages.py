@@ -11,4 +11,5 @@ encode_passages(
     tokens_folder=Path(snakemake.input.tokens).parent,
     vectors_path=snakemake.output.vectors,
     threads=snakemake.threads,
+    code=snakemake.params.code,
 )

@@ -16,4 +16,5 @@ rerank(
     run_path=snakemake.output.run,
     tag=snakemake.wildcards.ranker,
     threads=snakemake.threads,
+    code=snakemake.params.code,
 )

@@ -17,4 +17,5 @@ score_triples(
     triples_scores_path=snakemake.output.triples_scores,
     validation_scores_path=snakemake.output.validation_scores,
     threads=snakemake.threads,
+    code=snakemake.params.code,
 )

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stillroom.files import atomic_path, digest, remove
+from stillroom.files import atomic_path, parts_folder, remove
 from stillroom.log import ProgressMeter
-from stillroom.ranker import load_ranker
+from stillroom.ranker import load_ranker, model_files
 from stillroom.token_store import open_tokens
 from stillroom.tokenization import tokenize_queries
 
@@ -19,20 +19,16 @@ BLOCK_PASSAGES = 1_024  # encoded between two saves
 
 
 def encode_passages(
-    *, model_folder: str | Path, tokens_folder: str | Path, vectors_path: str | Path, threads: int
+    *, model_folder: str | Path, tokens_folder: str | Path, vectors_path: str | Path, threads: int, code: str
 ) -> None:
     """Write float32 vectors_PD of all passages as .npy; resumes at the last finished block.
 
-    The unfinished file lies beside, in a folder named by a digest of the model and the passages.
+    The unfinished file lies beside, in a folder named by a digest of the model, the passages and the `code`.
     """
     torch.set_num_threads(threads)
     model = load_ranker(model_folder)
     passages = open_tokens(tokens_folder)
-    # ranker.json too: another pooling or length limit leaves the weights as they are
-    model_inputs = [Path(model_folder) / "model.safetensors", Path(model_folder) / "ranker.json"]
-    inputs = [*model_inputs, Path(tokens_folder) / "ids.bin"]
-    parts = Path(vectors_path).parent / f".{Path(vectors_path).name}-{'-'.join(map(digest, inputs))}"
-    parts.mkdir(parents=True, exist_ok=True)
+    parts = parts_folder(vectors_path, [*model_files(model_folder), Path(tokens_folder) / "ids.bin"], code=code)
     unfinished, done_path = parts / "vectors.npy", parts / "done.json"
     done = json.loads(done_path.read_text()) if done_path.exists() and unfinished.exists() else 0
     shape = (len(passages), model.encoder.config.hidden_size)

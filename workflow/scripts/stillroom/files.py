@@ -1,8 +1,9 @@
 """Outputs that appear whole or not at all."""
 
 import hashlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         remove(workplace)
+
+
+def parts_folder(output: str | Path, inputs: Iterable[str | Path], **facts) -> Path:
+    """A hidden folder beside an output for what an interrupted step has done already, made if it is not there.
+
+    Its name is a digest of the contents of the inputs and of further facts (settings, the code): parts that were
+    made from anything else are not found, so they cannot be mixed in.
+    """
+    known = json.dumps([*map(digest, inputs), facts], sort_keys=True)
+    folder = Path(output).parent / f".{Path(output).name}-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def remove(path: str | Path) -> None:

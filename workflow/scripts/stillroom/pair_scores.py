@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import torch
 
 from stillroom.candidates import run_rows
-from stillroom.files import atomic_path, digest, remove
-from stillroom.ranker import load_ranker
+from stillroom.files import atomic_path, parts_folder, remove
+from stillroom.ranker import load_ranker, model_files
 from stillroom.scoring import score_pairs_resumably
 from stillroom.token_store import open_tokens
 from stillroom.tokenization import tokenize_queries
@@ -33,8 +33,12 @@ def score_triples(
     triples_scores_path: str | Path,
     validation_scores_path: str | Path,
     threads: int,
+    code: str,
 ) -> None:
-    """Write query, passage (row numbers) and score of the triples' distinct pairs and of the validation candidates."""
+    """Write query, passage (row numbers) and score of the triples' distinct pairs and of the validation candidates.
+
+    An interrupted scoring is resumed by the same `code` (a digest) from the same inputs.
+    """
     torch.set_num_threads(threads)
     model = load_ranker(model_folder)
     passages = open_tokens(tokens_folder)
@@ -45,16 +49,15 @@ def score_triples(
     query_rows, passage_rows, _ = run_rows(
         run_path=validation_run_path, query_ids=validation_ids, passages_path=passages_path
     )
-    # ranker.json too: another pooling or length limit leaves the weights as they are
-    model_inputs = [Path(model_folder) / "model.safetensors", Path(model_folder) / "ranker.json"]
-    for path, texts_path, rows in [
-        (triples_scores_path, queries_path, pairs),
-        (validation_scores_path, validation_queries_path, np.column_stack([query_rows, passage_rows])),
+    candidates = np.column_stack([query_rows, passage_rows])
+    for path, texts_path, pairs_path, rows in [
+        (triples_scores_path, queries_path, triples_path, pairs),
+        (validation_scores_path, validation_queries_path, validation_run_path, candidates),
     ]:
         queries = tokenize_queries(model.tokenizer, texts_path)
-        inputs = [*model_inputs, Path(tokens_folder) / "ids.bin", texts_path, triples_path, validation_run_path]
-        parts = Path(path).parent / f".{Path(path).name}-{'-'.join(map(digest, inputs))}"
-        scores = score_pairs_resumably(model, queries, passages, rows[:, 0], rows[:, 1], parts_folder=parts)
+        inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin", texts_path, pairs_path]
+        parts = parts_folder(path, inputs, code=code)
+        scores = score_pairs_resumably(model, queries, passages, rows[:, 0], rows[:, 1], parts=parts)
         columns = [rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32), scores]
         with atomic_path(path) as unfinished:
             pq.write_table(pa.table(columns, schema=PAIR_SCORES), unfinished)

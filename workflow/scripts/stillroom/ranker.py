@@ -119,6 +119,11 @@ def load_ranker(folder: str | Path) -> Ranker:
     return model.to(best_device()).eval()
 
 
+def model_files(folder: str | Path) -> list[Path]:
+    """The files that scores depend on: weights, and settings such as pooling and lengths, which leave weights alone."""
+    return [Path(folder) / "model.safetensors", Path(folder) / "ranker.json"]
+
+
 def best_device() -> torch.device:
     """The first GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

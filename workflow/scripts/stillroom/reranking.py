@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import torch
 
 from stillroom.candidates import run_rows
-from stillroom.files import digest, remove
-from stillroom.ranker import load_ranker
+from stillroom.files import parts_folder, remove
+from stillroom.ranker import load_ranker, model_files
 from stillroom.runs import Ranking, write_run
 from stillroom.scoring import score_pairs_resumably
 from stillroom.token_store import open_tokens
@@ -25,10 +25,12 @@ def rerank(
     run_path: str | Path,
     tag: str,
     threads: int,
+    code: str,
 ) -> None:
-    """Write a TREC run of each query's first `depth` candidates, scored by the ranker; resumes after an interruption.
+    """Write a TREC run of each query's first `depth` candidates, scored by the ranker.
 
-    Passages below `depth` are left out: a re-ranked run is as long as what was re-ranked.
+    An interrupted re-ranking is resumed by the same `code` (a digest) from the same inputs. Passages below `depth` are
+    left out: a re-ranked run is as long as what was re-ranked.
     """
     torch.set_num_threads(threads)
     model = load_ranker(model_folder)
@@ -37,12 +39,10 @@ def rerank(
         run_path=candidates_path, query_ids=query_ids, passages_path=passages_path, depth=depth
     )
     queries = tokenize_queries(model.tokenizer, queries_path)
-    # ranker.json too: another pooling or length limit leaves the weights as they are
-    model_inputs = [Path(model_folder) / "model.safetensors", Path(model_folder) / "ranker.json"]
-    inputs = [*model_inputs, Path(tokens_folder) / "ids.bin", queries_path, candidates_path]
-    parts = Path(run_path).parent / f".{Path(run_path).name}-{depth}-{'-'.join(map(digest, inputs))}"
+    inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin", queries_path, candidates_path]
+    parts = parts_folder(run_path, inputs, depth=depth, code=code)
     passages = open_tokens(tokens_folder)
-    scores = score_pairs_resumably(model, queries, passages, query_rows, passage_rows, parts_folder=parts)
+    scores = score_pairs_resumably(model, queries, passages, query_rows, passage_rows, parts=parts)
     run["score"] = scores
     ranked = (
         Ranking(query_id, rows["passage_id"].to_numpy(), rows["score"].to_numpy())

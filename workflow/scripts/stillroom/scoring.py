@@ -34,18 +34,16 @@ def score_pairs_resumably(
     query_rows: np.ndarray,
     passage_rows: np.ndarray,
     *,
-    parts_folder: str | Path,
+    parts: Path,
 ) -> np.ndarray:
-    """As `score_pairs`, with a progress line; every block is saved in `parts_folder` and not scored again.
+    """As `score_pairs`, with a progress line; every block is saved in the folder `parts` and not scored again.
 
-    The caller names the folder by what the scores depend on, and removes it once they are written.
+    The folder is one of `files.parts_folder`; the caller removes it once the scores are written.
     """
-    parts_folder = Path(parts_folder)
-    parts_folder.mkdir(parents=True, exist_ok=True)
     scores = np.empty(len(query_rows), dtype=np.float32)
     todo = []
     for number, rows in enumerate(blocks(passage_rows)):
-        part = parts_folder / f"{number}.npy"
+        part = parts / f"{number}.npy"
         if part.exists():
             scores[rows] = np.load(part)
         else:
