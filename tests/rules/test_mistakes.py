@@ -65,6 +65,15 @@ def test_a_mistake_in_the_config_ends_with_one_sentence_and_nothing_made(project
     assert not (project.folder / "results").exists()
 
 
+def test_a_key_that_is_written_twice_ends_with_one_sentence(project):
+    lines = project.read("config.yaml").count("\n")
+    project.write("config.yaml", project.read("config.yaml") + "seeds: [2]\n")
+    status, text = project.snakemake("--dry-run", "--", "all")
+    assert status != 0
+    said = f"config.yaml: seeds: written twice, in lines 4 and {lines + 1} of config.yaml; take one out."
+    assert said in text.splitlines()
+
+
 def test_a_mistake_in_a_second_file_names_both_files(project):
     project.write("mine.yaml", "seeds: [one]\n")
     status, text = project.snakemake("--dry-run", "--configfile", "experiments/nfcorpus.yaml", "mine.yaml", "--", "all")

@@ -7,6 +7,7 @@ import builtins
 import inspect
 import os
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+# Every kind of ranker, by what tells it apart.
+VARIANTS = {
+    "bert_dot cls": {"architecture": "bert_dot", "pooling": "cls"},
+    "bert_dot mean": {"architecture": "bert_dot", "pooling": "mean"},
+    "bert_dot mean normalised": {"architecture": "bert_dot", "pooling": "mean", "normalize": True},
+    "bert_cat cls": {"architecture": "bert_cat", "pooling": "cls"},
+    "bert_cat mean": {"architecture": "bert_cat", "pooling": "mean"},
+    "bert_cat mean biased": {"architecture": "bert_cat", "pooling": "mean", "cross_attention_bias": -1.5},
+    "bert_cat max_sim": {"architecture": "bert_cat", "pooling": "max_sim", "temperature": 0.05},
+    "bert_cat max_sim biased": {"architecture": "bert_cat", "pooling": "max_sim", "cross_attention_bias": -1.5},
+    "colbert": {"architecture": "colbert"},
+    "colbert normalised": {"architecture": "colbert", "normalize": True},
+}
+DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith("bert_cat")]
+BERT_DOT_VARIANTS = [name for name in VARIANTS if name.startswith("bert_dot")]
 VOCABULARY_SIZE = 900  # exactly, so that random weights do not depend on the texts
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -119,6 +135,62 @@ def make_ranker(make_settings):
     return make
 
 
+@pytest.fixture
+def save_ranker(make_ranker, tmp_path):
+    """A function that saves an untrained ranker, and returns its folder."""
+
+    def save(name="model", **changes):
+        make_ranker(**changes).save(tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request):
+    """What `make_ranker` takes, for every kind of ranker."""
+    return VARIANTS[request.param]
+
+
+@pytest.fixture(params=DUAL_VARIANTS)
+def dual_variant(request):
+    """As `variant`, for rankers that represent query and passage apart."""
+    return VARIANTS[request.param]
+
+
+@pytest.fixture(params=BERT_DOT_VARIANTS)
+def bert_dot_variant(request):
+    """As `variant`, for rankers with one vector per text."""
+    return VARIANTS[request.param]
+
+
+@pytest.fixture(scope="session")
+def watched_encoder(torch):
+    """A context with a list of how many texts each forward pass of a BERT sees.
+
+    With `stop_after` texts, it is interrupted.
+    """
+    from torch.nn.modules.module import register_module_forward_hook
+
+    @contextmanager
+    def watched(stop_after=None):
+        seen = []
+
+        def count(module, inputs, output):
+            if type(module).__name__ == "BertModel":
+                seen.append(len(output.last_hidden_state))
+                if stop_after is not None and sum(seen) > stop_after:
+                    raise KeyboardInterrupt
+
+        handle = register_module_forward_hook(count)
+        try:
+            yield seen
+        finally:
+            handle.remove()
+
+    return watched
+
+
 @pytest.fixture(scope="session")
 def write_texts():
     """A function that writes a parquet file of ids and texts."""
@@ -127,6 +199,19 @@ def write_texts():
         table = pa.table({key: pa.array(list(texts), pa.string()), "text": pa.array(list(texts.values()), pa.string())})
         pq.write_table(table, path)
         return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_vectors(write_texts):
+    """A function that writes vectors of passages or queries beside their ids, and names both files as a step does."""
+
+    def write(folder, of, ids, vectors):
+        np.save(folder / f"{of}.npy", vectors)
+        key = {"passages": "passage_id", "queries": "query_id"}[of]
+        write_texts(folder / f"{of}.parquet", key, dict.fromkeys(ids, "text"))
+        return {"vectors_path": folder / f"{of}.npy", f"{of}_path": folder / f"{of}.parquet"}
 
     return write
 
@@ -188,9 +273,20 @@ def collection(tmp_path_factory, docstrings, tiny_encoder, write_texts, write_tr
     return folder
 
 
+@pytest.fixture
+def scoring_inputs(collection):
+    """What every step that scores candidates takes, whatever they are."""
+    return {
+        "passages_path": collection / "passages.parquet",
+        "tokens_folder": collection / "tokens",
+        "threads": 1,
+        "code": "code",
+    }
+
+
 @pytest.fixture(scope="session")
 def texts(collection, tiny_encoder):
-    """Queries and passages of the collection, as strings and as token ids."""
+    """Queries and passages of the collection, as strings and as token ids; validation queries as token ids."""
     from stillroom.encoders import load_tokenizer
     from stillroom.token_store import open_tokens
     from stillroom.tokenization import tokenize_queries
@@ -201,5 +297,6 @@ def texts(collection, tiny_encoder):
         passages=pq.read_table(collection / "passages.parquet")["text"].to_pylist(),
         passage_ids=pq.read_table(collection / "passages.parquet")["passage_id"].to_pylist(),
         query_tokens=tokenize_queries(tokenizer, collection / "queries.parquet"),
+        validation_query_tokens=tokenize_queries(tokenizer, collection / "validation_queries.parquet"),
         passage_tokens=open_tokens(collection / "tokens"),
     )

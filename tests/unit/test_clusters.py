@@ -20,19 +20,12 @@ def topics(count=6, per_topic=40):
 
 
 @pytest.fixture
-def cluster(tmp_path, write_texts):
+def cluster(tmp_path, write_vectors):
     """A function that clusters vectors as the rule does and reads the table."""
 
     def cluster(vectors, clusters):
-        np.save(tmp_path / "queries.npy", vectors)
-        write_texts(tmp_path / "queries.parquet", "query_id", {f"q{row}": "text" for row in range(len(vectors))})
-        cluster_queries(
-            vectors_path=tmp_path / "queries.npy",
-            queries_path=tmp_path / "queries.parquet",
-            clusters=clusters,
-            clusters_path=tmp_path / "clusters.parquet",
-            threads=1,
-        )
+        files = write_vectors(tmp_path, "queries", [f"q{row}" for row in range(len(vectors))], vectors)
+        cluster_queries(**files, clusters=clusters, clusters_path=tmp_path / "clusters.parquet", threads=1)
         return pq.read_table(tmp_path / "clusters.parquet")
 
     return cluster

@@ -80,72 +80,80 @@ def entry(number, **more):
     )
 
 
-@pytest.fixture(scope="module")
-def fetched(tmp_path_factory, write_texts):
-    """The folder where everything was fetched, and `results`: None or [type, message] of the error, by name."""
-    folder = tmp_path_factory.mktemp("datasets")
-    home = folder / "home"
-    write_msmarco(home)
+def write_beir_collections(home):
+    """SciFact as it should be, and others with one thing wrong each."""
     queries = [json.dumps({"_id": f"q{n}", "text": f"query {n}", "metadata": {}}) for n in range(3)]
-    passages = [entry(number) for number in range(5)]
+    passages, qrels = [entry(number) for number in range(5)], {"test": "q1\td1\t1\n"}
     write_beir(home, "scifact", passages, queries, {"train": "q0\td0\t1\n\tq1\n", "test": "q1\td1\t1\nq2\td4\t2\n"})
-    write_beir(home, "fiqa", [passages[0], "{not json"], queries, {"test": "q1\td1\t1\n"})
-    write_beir(home, "quora", [entry(0, text="a"), entry(0, text="b")], queries, {"test": "q1\td1\t1\n"})
-    write_beir(home, "nq", [], queries, {"test": "q1\td1\t1\n"})
-    write_beir(home, "arguana", [json.dumps({"_id": "d0", "text": "no title"})], queries, {"test": "q1\td1\t1\n"})
+    write_beir(home, "fiqa", [passages[0], "{not json"], queries, qrels)
+    write_beir(home, "quora", [entry(0, text="a"), entry(0, text="b")], queries, qrels)
+    write_beir(home, "nq", [], queries, qrels)
+    write_beir(home, "arguana", [json.dumps({"_id": "d0", "text": "no title"})], queries, qrels)
     (home / "beir" / "hotpotqa").mkdir()
     (home / "beir" / "hotpotqa" / "source.zip").write_bytes(b"PK\x03\x04 cut off")
-    some = write_texts(folder / "some.parquet", "passage_id", PASSAGES)
-    queries_path = write_texts(folder / "q.parquet", "query_id", QUERIES)
 
-    def collection(name, dataset_id, text="repaired", passages=None):
-        arguments = {"dataset_id": dataset_id, "text": text, "passages": passages}
-        return name, "fetch_collection", arguments | {"passages_path": str(folder / f"{name}.parquet")}
 
-    def query_set(name, dataset_id, corpus, without=(), queries=None):
-        paths = {"queries_path": str(folder / f"{name}.parquet"), "qrels_path": str(folder / f"{name}.txt")}
-        arguments = {"dataset_id": dataset_id, "corpus_dataset_id": corpus, "without": list(without)}
-        return name, "fetch_queries", arguments | {"queries": queries, "passages_path": str(some)} | paths
+# What is fetched, by the name of the file that it is fetched to, with the arguments that differ.
+MSMARCO = {"corpus_dataset_id": "msmarco-passage"}
+SCIFACT = {"corpus_dataset_id": "beir/scifact"}
+TRAIN = ["msmarco-passage/train"]
+COLLECTIONS = {
+    "msmarco": {"dataset_id": "msmarco-passage", "passages": 4},
+    "raw": {"dataset_id": "msmarco-passage", "text": "raw"},
+    "too few": {"dataset_id": "msmarco-passage", "passages": 8_841_823},
+    "titles": {"dataset_id": "beir/scifact"},
+    "raw elsewhere": {"dataset_id": "beir/scifact", "text": "raw"},
+    "unknown": {"dataset_id": "msmarco-pasage"},
+    "unheard of": {"dataset_id": "zzz"},
+    "offline": {"dataset_id": "beir/trec-covid"},
+    "broken line": {"dataset_id": "beir/fiqa"},
+    "not a zip": {"dataset_id": "beir/hotpotqa"},
+    "no title": {"dataset_id": "beir/arguana"},
+    "twice": {"dataset_id": "beir/quora"},
+    "empty": {"dataset_id": "beir/nq"},
+}
+QUERY_SETS = {
+    "dev_small": {"dataset_id": "msmarco-passage/dev/small", **MSMARCO},
+    "one": {"dataset_id": "msmarco-passage/dev/small", **MSMARCO, "queries": 1},
+    "two": {"dataset_id": "msmarco-passage/dev/small", **MSMARCO, "queries": 2},
+    "all left out": {"dataset_id": "msmarco-passage/dev/small", **MSMARCO, "without": TRAIN},
+    "without": {"dataset_id": "beir/scifact/test", **SCIFACT, "without": TRAIN},
+    "other corpus": {"dataset_id": "msmarco-passage/dev/small", **SCIFACT},
+    "broken judgement": {"dataset_id": "msmarco-passage/dev", **MSMARCO},
+    "grade in words": {"dataset_id": "msmarco-passage/train", **MSMARCO},
+    "broken with header": {"dataset_id": "beir/scifact/train", **SCIFACT},
+    "offline with a mirror": {"dataset_id": "msmarco-passage/trec-dl-2019", **MSMARCO},
+    "no judgements": {"dataset_id": "beir/scifact", **SCIFACT},
+}
+TRIPLES = {
+    "small": {"dataset_id": "msmarco-passage/train/triples-small"},
+    "first": {"dataset_id": "msmarco-passage/train/triples-small", "triples": 2},
+    "broken triple": {"dataset_id": "msmarco-passage/train"},
+    "no triples": {"dataset_id": "msmarco-passage/dev/small"},
+}
 
-    def triples(name, dataset_id, count=None):
-        paths = {"queries_path": str(queries_path), "passages_path": str(some)}
-        arguments = {"dataset_id": dataset_id, "triples": count, "triples_path": str(folder / f"{name}.parquet")}
-        return name, "fetch_triples", arguments | paths
 
-    work = [
-        collection("msmarco", "msmarco-passage", passages=4),
-        collection("raw", "msmarco-passage", text="raw"),
-        collection("too few", "msmarco-passage", passages=8_841_823),
-        collection("titles", "beir/scifact"),
-        collection("raw elsewhere", "beir/scifact", text="raw"),
-        collection("unknown", "msmarco-pasage"),
-        collection("unheard of", "zzz"),
-        collection("offline", "beir/trec-covid"),
-        collection("broken line", "beir/fiqa"),
-        collection("not a zip", "beir/hotpotqa"),
-        collection("no title", "beir/arguana"),
-        collection("twice", "beir/quora"),
-        collection("empty", "beir/nq"),
-        query_set("dev_small", "msmarco-passage/dev/small", "msmarco-passage"),
-        query_set("one", "msmarco-passage/dev/small", "msmarco-passage", queries=1),
-        query_set("two", "msmarco-passage/dev/small", "msmarco-passage", queries=2),
-        query_set("all left out", "msmarco-passage/dev/small", "msmarco-passage", without=["msmarco-passage/train"]),
-        query_set("without", "beir/scifact/test", "beir/scifact", without=["msmarco-passage/train"]),
-        query_set("other corpus", "msmarco-passage/dev/small", "beir/scifact"),
-        query_set("broken judgement", "msmarco-passage/dev", "msmarco-passage"),
-        query_set("grade in words", "msmarco-passage/train", "msmarco-passage"),
-        query_set("broken with header", "beir/scifact/train", "beir/scifact"),
-        query_set("offline with a mirror", "msmarco-passage/trec-dl-2019", "msmarco-passage"),
-        query_set("no judgements", "beir/scifact", "beir/scifact"),
-        triples("small", "msmarco-passage/train/triples-small"),
-        triples("first", "msmarco-passage/train/triples-small", 2),
-        triples("broken triple", "msmarco-passage/train"),
-        triples("no triples", "msmarco-passage/dev/small"),
-    ]
+def work_in(folder, passages_path, queries_path):
+    """(name, function, arguments) of all that is fetched into a folder."""
+    for name, arguments in COLLECTIONS.items():
+        defaults = {"text": "repaired", "passages": None, "passages_path": folder / f"{name}.parquet"}
+        yield name, "fetch_collection", defaults | arguments
+    for name, arguments in QUERY_SETS.items():
+        paths = {"queries_path": folder / f"{name}.parquet", "qrels_path": folder / f"{name}.txt"}
+        defaults = {"without": [], "queries": None, "passages_path": passages_path}
+        yield name, "fetch_queries", defaults | paths | arguments
+    for name, arguments in TRIPLES.items():
+        paths = {"passages_path": passages_path, "queries_path": queries_path}
+        defaults = {"triples": None, "triples_path": folder / f"{name}.parquet"}
+        yield name, "fetch_triples", defaults | paths | arguments
+
+
+def done_apart(work, home):
+    """The results of work that is done in a process of its own, without a network."""
     closed = "http://127.0.0.1:9"
     done = subprocess.run(
         [sys.executable, "-c", WORK],
-        input=json.dumps(work),
+        input=json.dumps(list(work), default=str),
         env={
             **{name: value for name, value in os.environ.items() if name.lower() != "no_proxy"},
             "PYTHONPATH": os.pathsep.join(sys.path),
@@ -157,7 +165,19 @@ def fetched(tmp_path_factory, write_texts):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def fetched(tmp_path_factory, write_texts):
+    """The folder where everything was fetched, and `results`: None or [type, message] of the error, by name."""
+    folder = tmp_path_factory.mktemp("datasets")
+    home = folder / "home"
+    write_msmarco(home)
+    write_beir_collections(home)
+    passages_path = write_texts(folder / "some.parquet", "passage_id", PASSAGES)
+    queries_path = write_texts(folder / "q.parquet", "query_id", QUERIES)
+    return folder, done_apart(work_in(folder, passages_path, queries_path), home)
 
 
 def table(folder, name):

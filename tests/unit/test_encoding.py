@@ -1,7 +1,5 @@
 """Vectors of passages and queries."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
@@ -16,9 +14,8 @@ def encoding(monkeypatch, torch):
 
 
 @pytest.fixture
-def model_folder(make_ranker, tmp_path):
-    make_ranker(pooling="mean").save(tmp_path / "model")
-    return tmp_path / "model"
+def model_folder(save_ranker):
+    return save_ranker(pooling="mean")
 
 
 @pytest.fixture
@@ -34,31 +31,16 @@ def encode(encoding, collection):
     return encode
 
 
-@contextmanager
-def watched_encoder(stop_after=None):
-    """A list of the numbers of texts that a BERT has seen; with `stop_after` texts, it is interrupted."""
-    from torch.nn.modules.module import register_module_forward_hook
+@pytest.fixture
+def interrupt(encode, watched_encoder):
+    """A function that encodes until the third block has begun."""
 
-    seen = []
+    def interrupt(model_folder, path):
+        with watched_encoder(stop_after=64), pytest.raises(KeyboardInterrupt):
+            encode(model_folder, path)
+        assert not path.exists()
 
-    def count(module, inputs, output):
-        if type(module).__name__ == "BertModel":
-            seen.append(len(output.last_hidden_state))
-            if stop_after is not None and sum(seen) > stop_after:
-                raise KeyboardInterrupt
-
-    handle = register_module_forward_hook(count)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-def interrupted(encode, model_folder, path):
-    """Encode until the third block has begun."""
-    with watched_encoder(stop_after=64), pytest.raises(KeyboardInterrupt):
-        encode(model_folder, path)
-    assert not path.exists()
+    return interrupt
 
 
 def test_vectors_are_those_of_single_texts(
@@ -81,9 +63,11 @@ def test_vectors_are_those_of_single_texts(
     assert {path.name for path in tmp_path.iterdir()} == {"model", "passages.npy", "queries.npy"}
 
 
-def test_an_interrupted_encoding_goes_on_at_the_last_finished_block(encode, model_folder, tmp_path, caplog):
+def test_an_interrupted_encoding_goes_on_at_the_last_finished_block(
+    encode, interrupt, watched_encoder, model_folder, tmp_path, caplog
+):
     expected = encode(model_folder, tmp_path / "whole.npy")
-    interrupted(encode, model_folder, tmp_path / "vectors.npy")
+    interrupt(model_folder, tmp_path / "vectors.npy")
     caplog.set_level("INFO")
     with watched_encoder() as seen:
         resumed = encode(model_folder, tmp_path / "vectors.npy")
@@ -93,8 +77,8 @@ def test_an_interrupted_encoding_goes_on_at_the_last_finished_block(encode, mode
     assert {path.name for path in tmp_path.iterdir()} == {"model", "whole.npy", "vectors.npy"}
 
 
-def test_vectors_of_another_model_are_not_gone_on_with(encode, model_folder, make_ranker, tmp_path, torch):
-    interrupted(encode, model_folder, tmp_path / "vectors.npy")
+def test_vectors_of_another_model_are_not_gone_on_with(encode, interrupt, model_folder, make_ranker, tmp_path, torch):
+    interrupt(model_folder, tmp_path / "vectors.npy")
     other = make_ranker(pooling="mean")
     with torch.no_grad():
         other.encoder.embeddings.LayerNorm.weight.mul_(1.1)
@@ -104,18 +88,18 @@ def test_vectors_of_another_model_are_not_gone_on_with(encode, model_folder, mak
 
 
 def test_vectors_of_the_same_weights_with_another_pooling_are_not_gone_on_with(
-    encode, model_folder, make_ranker, tmp_path
+    encode, interrupt, model_folder, save_ranker, tmp_path
 ):
     """An exported ranker keeps its weights when its pooling or length limit changes in the config."""
-    interrupted(encode, model_folder, tmp_path / "vectors.npy")
-    make_ranker(pooling="cls").save(model_folder)
+    interrupt(model_folder, tmp_path / "vectors.npy")
+    save_ranker(pooling="cls")
     found = encode(model_folder, tmp_path / "vectors.npy")
     assert np.array_equal(found, encode(model_folder, tmp_path / "fresh.npy"))
 
 
-def test_a_job_killed_between_its_last_two_steps_can_run_again(encode, model_folder, tmp_path):
+def test_a_job_killed_between_its_last_two_steps_can_run_again(encode, interrupt, model_folder, tmp_path):
     expected = encode(model_folder, tmp_path / "whole.npy")
-    interrupted(encode, model_folder, tmp_path / "vectors.npy")
+    interrupt(model_folder, tmp_path / "vectors.npy")
     (unfinished,) = tmp_path.glob(".vectors.npy-*/vectors.npy")
     unfinished.unlink()  # moved to its place, and removed from there by the workflow manager as incomplete
     assert np.array_equal(encode(model_folder, tmp_path / "vectors.npy"), expected)

@@ -20,36 +20,26 @@ ROW_OF = {name: row for row, name in enumerate(PASSAGE_IDS)}
 
 
 @pytest.fixture
-def index(tmp_path, write_texts):
+def index(tmp_path, write_vectors):
     """A function that indexes vectors of passages."""
 
     def index(factory="Flat", vectors=PASSAGES, ids=PASSAGE_IDS):
-        np.save(tmp_path / "passages.npy", vectors)
-        write_texts(tmp_path / "passages.parquet", "passage_id", {name: "text" for name in ids})
-        build_index(
-            vectors_path=tmp_path / "passages.npy",
-            passages_path=tmp_path / "passages.parquet",
-            factory=factory,
-            index_folder=tmp_path / "index",
-            threads=1,
-        )
+        files = write_vectors(tmp_path, "passages", ids, vectors)
+        build_index(**files, factory=factory, index_folder=tmp_path / "index", threads=1)
         return tmp_path / "index"
 
     return index
 
 
 @pytest.fixture
-def search(tmp_path, write_texts):
+def search(tmp_path, write_vectors):
     """A function that searches an index and reads the run."""
 
     def search(index_folder, depth, query_ids=None, vectors=QUERIES, drop_own_passage=False):
-        np.save(tmp_path / "queries.npy", vectors)
         query_ids = query_ids or [f"q{number}" for number in range(len(vectors))]
-        write_texts(tmp_path / "queries.parquet", "query_id", {name: "text" for name in query_ids})
         retrieve(
+            **write_vectors(tmp_path, "queries", query_ids, vectors),
             index_folder=index_folder,
-            vectors_path=tmp_path / "queries.npy",
-            queries_path=tmp_path / "queries.parquet",
             run_path=tmp_path / "run.trec",
             depth=depth,
             drop_own_passage=drop_own_passage,

@@ -6,22 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-VARIANTS = {
-    "bert_dot cls": {"architecture": "bert_dot", "pooling": "cls"},
-    "bert_dot mean": {"architecture": "bert_dot", "pooling": "mean"},
-    "bert_dot mean normalised": {"architecture": "bert_dot", "pooling": "mean", "normalize": True},
-    "bert_cat cls": {"architecture": "bert_cat", "pooling": "cls"},
-    "bert_cat mean": {"architecture": "bert_cat", "pooling": "mean"},
-    "bert_cat match": {"architecture": "bert_cat", "pooling": "match", "temperature": 0.05},
-    "colbert": {"architecture": "colbert", "normalize": True, "temperature": 0.05},
-}
 
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_saved_ranker_reads_back_with_identical_scores(name, make_ranker, texts, tmp_path, torch):
+def test_a_saved_ranker_reads_back_with_identical_scores(variant, make_ranker, texts, tmp_path, torch):
     from stillroom.ranker import load_ranker
 
-    ranker = make_ranker(**VARIANTS[name])
+    ranker = make_ranker(**variant)
     ranker.save(tmp_path / "model")
     loaded = load_ranker(tmp_path / "model")
     assert type(loaded) is type(ranker) and loaded.settings == ranker.settings and not loaded.training
@@ -30,12 +19,13 @@ def test_a_saved_ranker_reads_back_with_identical_scores(name, make_ranker, text
         assert loaded.score(queries, passages).tolist() == ranker.score(queries, passages).tolist()
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name.startswith("bert_dot")])
-def test_a_bert_dot_folder_opens_in_transformers_and_sentence_transformers(name, make_ranker, texts, tmp_path, torch):
+def test_a_bert_dot_folder_opens_in_transformers_and_sentence_transformers(
+    bert_dot_variant, make_ranker, texts, tmp_path, torch
+):
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel, AutoTokenizer
 
-    ranker = make_ranker(**VARIANTS[name])
+    ranker = make_ranker(**bert_dot_variant)
     ranker.save(tmp_path)
     passages = texts.passages[:12]
     assert max(len(texts.passage_tokens[row]) for row in range(12)) > 30  # one of them is truncated
@@ -53,9 +43,21 @@ def test_a_bert_dot_folder_opens_in_transformers_and_sentence_transformers(name,
     assert tokenizer.model_max_length == 32
     with torch.inference_mode():
         hidden = model.eval()(**tokenizer(passages[0], truncation=True, return_tensors="pt")).last_hidden_state[0]
-    vector = hidden[0] if VARIANTS[name]["pooling"] == "cls" else hidden.mean(dim=0)
-    vector = vector / vector.norm() if VARIANTS[name].get("normalize") else vector
+    vector = hidden[0] if bert_dot_variant["pooling"] == "cls" else hidden.mean(dim=0)
+    vector = vector / vector.norm() if bert_dot_variant.get("normalize") else vector
     assert vector.numpy() == pytest.approx(vectors[0], rel=1e-5, abs=1e-5)
+
+
+def test_a_ranker_with_max_sim_is_a_folder_with_the_weights_of_its_encoder_only(save_ranker, tiny_encoder):
+    from safetensors.torch import load_file
+    from transformers import AutoModel
+
+    folder = save_ranker(architecture="bert_cat", pooling="max_sim")
+    _, told = AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert not any(told[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    weights, encoder = (load_file(path / "model.safetensors") for path in (folder, tiny_encoder))
+    assert weights.keys() == {f"bert.{name}" for name in encoder}
+    assert all(weights[f"bert.{name}"].equal(tensor) for name, tensor in encoder.items())
 
 
 def test_saving_leaves_the_tokenizer_without_a_length_limit(make_ranker, tmp_path, recwarn):
@@ -66,10 +68,9 @@ def test_saving_leaves_the_tokenizer_without_a_length_limit(make_ranker, tmp_pat
 
 
 @pytest.fixture
-def folder(make_ranker, tmp_path):
+def folder(save_ranker):
     """A saved ranker."""
-    make_ranker().save(tmp_path / "model")
-    return tmp_path / "model"
+    return save_ranker()
 
 
 @pytest.mark.parametrize("kept", [0.99, 0.5])

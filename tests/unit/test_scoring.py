@@ -17,20 +17,6 @@ def small_blocks(monkeypatch):
     return scoring
 
 
-@pytest.fixture
-def encoded(torch):
-    """A function that makes a list of how many texts each forward pass of a ranker's encoder sees."""
-
-    def watch(ranker):
-        seen = []
-        ranker.encoder.register_forward_pre_hook(
-            lambda module, positional, named: seen.append(len(named["input_ids"])), with_kwargs=True
-        )
-        return seen
-
-    return watch
-
-
 def some_pairs():
     return RANDOM.integers(0, 24, 50), RANDOM.integers(0, 120, 50)
 
@@ -48,39 +34,37 @@ def test_scores_of_pairs_are_those_of_single_pairs(architecture, small_blocks, m
     assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def test_a_dual_encoder_represents_each_distinct_text_once(make_ranker, texts, encoded):
+def test_a_dual_encoder_represents_each_distinct_text_once(make_ranker, texts, watched_encoder):
     from stillroom.scoring import score_pairs
 
-    ranker = make_ranker()
-    seen = encoded(ranker)
     query_rows, passage_rows = np.repeat([3, 5], 30), np.tile([7, 8, 9], 20)
-    score_pairs(ranker, texts.query_tokens, texts.passage_tokens, query_rows, passage_rows)
+    with watched_encoder() as seen:
+        score_pairs(make_ranker(), texts.query_tokens, texts.passage_tokens, query_rows, passage_rows)
     assert sum(seen) == 2 + 3
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_finished_parts_are_used_and_not_scored_again(
-    architecture, small_blocks, make_ranker, texts, encoded, tmp_path, caplog
+    architecture, small_blocks, make_ranker, texts, watched_encoder, tmp_path, caplog
 ):
     ranker, pairs = make_ranker(architecture=architecture), some_pairs()
     work = (ranker, texts.query_tokens, texts.passage_tokens, *pairs)
     expected = small_blocks.score_pairs(*work)
-    seen = encoded(ranker)
     parts = tmp_path / "parts"
     parts.mkdir()
-    assert np.array_equal(small_blocks.score_pairs_resumably(*work, parts=parts), expected)
-    whole = sum(seen)
+    with watched_encoder() as whole:
+        assert np.array_equal(small_blocks.score_pairs_resumably(*work, parts=parts), expected)
     assert sorted(path.name for path in parts.iterdir()) == ["0.npy", "1.npy", "2.npy", "3.npy"]
     (parts / "2.npy").unlink()
     np.save(parts / "1.npy", np.load(parts / "1.npy") + 100)  # a mark: only what is read can show it
-    seen.clear()
     caplog.set_level("INFO")
-    resumed = small_blocks.score_pairs_resumably(*work, parts=parts)
+    with watched_encoder() as again:
+        resumed = small_blocks.score_pairs_resumably(*work, parts=parts)
     order = np.argsort(pairs[1], kind="stable")
     assert resumed[order[16:32]].tolist() == (expected[order[16:32]] + 100).tolist()
     rest = np.concatenate([order[:16], order[32:]])
     assert np.array_equal(resumed[rest], expected[rest])
-    assert 0 < sum(seen) < whole / 2
+    assert 0 < sum(again) < sum(whole) / 2
     assert "34 of 50 pairs were scored before" in caplog.text
 
 
@@ -116,7 +100,7 @@ def test_every_distinct_pair_of_the_triples_is_there_once():
 
 
 @pytest.fixture
-def score_triples(collection, tmp_path, torch):
+def score_triples(collection, scoring_inputs, tmp_path):
     """A function that scores as the rule does, and returns the two tables."""
     from stillroom import pair_scores
 
@@ -127,12 +111,9 @@ def score_triples(collection, tmp_path, torch):
             queries_path=collection / "queries.parquet",
             validation_queries_path=collection / "validation_queries.parquet",
             validation_run_path=collection / "validation_run.trec",
-            passages_path=collection / "passages.parquet",
-            tokens_folder=collection / "tokens",
             triples_scores_path=folder / "triples.parquet",
             validation_scores_path=folder / "validation.parquet",
-            threads=1,
-            code="code",
+            **scoring_inputs,
         )
         return pq.read_table(folder / "triples.parquet"), pq.read_table(folder / "validation.parquet")
 
@@ -140,19 +121,16 @@ def score_triples(collection, tmp_path, torch):
 
 
 def test_scored_triples_and_validation_candidates_are_those_of_single_pairs(
-    score_triples, make_ranker, collection, texts, tmp_path, torch
+    score_triples, make_ranker, save_ranker, collection, texts, tmp_path, torch
 ):
     from stillroom.runs import read_run
-    from stillroom.tokenization import tokenize_queries
 
     ranker = make_ranker(architecture="bert_cat")
-    ranker.save(tmp_path / "model")
-    triples, validation = score_triples(tmp_path / "model")
+    triples, validation = score_triples(save_ranker(architecture="bert_cat"))
     run = read_run(collection / "validation_run.trec")
     assert validation["passage"].to_pylist() == [texts.passage_ids.index(name) for name in run["passage_id"]]
     assert validation["query"].to_pylist() == [int(name[1:]) - 24 for name in run["query_id"]]
-    validation_queries = tokenize_queries(ranker.tokenizer, collection / "validation_queries.parquet")
-    for table, queries in [(triples, texts.query_tokens), (validation, validation_queries)]:
+    for table, queries in [(triples, texts.query_tokens), (validation, texts.validation_query_tokens)]:
         assert table.column_names == ["query", "passage", "score"]
         for row in table.to_pylist()[::9]:
             with torch.inference_mode():
@@ -162,19 +140,17 @@ def test_scored_triples_and_validation_candidates_are_those_of_single_pairs(
 
 
 def test_parts_of_the_same_weights_with_another_length_limit_are_not_used(
-    score_triples, make_ranker, tmp_path, monkeypatch
+    score_triples, save_ranker, tmp_path, monkeypatch
 ):
     """As after a kill and a change of the config: an exported ranker keeps its weights."""
     from stillroom import pair_scores
 
-    make_ranker(encoder__passage_tokens=6).save(tmp_path / "short")
-    make_ranker().save(tmp_path / "model")
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("short", "model")]
-    assert weights[0] == weights[1]
+    short, model = save_ranker("short", encoder__passage_tokens=6), save_ranker()
+    assert (short / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(pair_scores, "atomic_path", None)  # the job dies after scoring
         with pytest.raises(TypeError):
-            score_triples(tmp_path / "short")
+            score_triples(short)
     assert list(tmp_path.glob(".triples.parquet-*/0.npy"))
     (tmp_path / "fresh").mkdir()
-    assert score_triples(tmp_path / "model")[0].equals(score_triples(tmp_path / "model", tmp_path / "fresh")[0])
+    assert score_triples(model)[0].equals(score_triples(model, tmp_path / "fresh")[0])

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from stillroom.config import modules_of_ranker, resolve_query_sets, resolve_ranker, systems, systems_of
 from stillroom.config_check import ConfigError, check_config
+from stillroom.config_files import check_keys_once
 from stillroom.config_rankers import constant_of
 from stillroom.config_schema import read_schema
 from stillroom.registry import names
@@ -193,6 +194,15 @@ SENSE_ERRORS = [
     ),
     ("rankers.cross.teacher", "cross", ": has no effect with loss ranknet and sampler random;"),
     ("rankers.student.clustering", "topics", ": has no effect with sampler random; take the key out."),
+    ("rankers.cross.normalize", True, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
+    ("rankers.plain.cross_attention_bias", -2, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
+    ("rankers.plain.pooling", "max_sim", ": found 'max_sim', but bert_dot knows cls, mean."),
+    ("rankers.tokens.pooling", "mean", ": has no effect with colbert, which reads normalize, temperature; take the"),
+    (
+        "training.short.passage_tokens",
+        201,
+        ": found 201, but ranker cross trains with it and encoders.tiny.passage_tokens is 200.",
+    ),
     ("rankers.plain.training", "short", ": has no effect without a loss; add one or take the key out."),
     ("rankers.plain.in_batch", {"loss": "ranknet", "teacher": "tokens"}, ": has no effect witho"),
     ("rankers.tas_b.in_batch.teacher", "cross", ": cross is a bert_cat, which cannot"),
@@ -280,11 +290,56 @@ def test_an_unknown_key_is_reported_before_the_missing_key_that_it_misspells():
         check_config(config, SCHEMA)
 
 
+def test_a_setting_of_another_architecture_may_be_written_out_with_its_default():
+    assert checked("rankers.cross.normalize", False)["rankers"]["cross"] == checked()["rankers"]["cross"]
+
+
+def test_an_architecture_is_given_what_it_reads():
+    settings = {"pooling": "max_sim", "temperature": 0.05, "cross_attention_bias": -2}
+    ranker = {"architecture": "bert_cat", "encoder": "tiny", **settings}
+    assert checked("rankers.another", ranker)["rankers"]["another"].items() >= settings.items()
+
+
+def test_training_may_cut_passages_as_the_encoder_does_or_shorter():
+    for limit in (3, 200):
+        assert checked("training.short.passage_tokens", limit)["training"]["short"]["passage_tokens"] == limit
+
+
+REPEATED = {
+    "a section": (CONFIG + "seeds: [3]\n", "seeds", 3, CONFIG.count("\n") + 1),
+    "a ranker": ("rankers:\n  one: {}\n  two: {}\n  one: {}\n", "rankers.one", 2, 4),
+    "a key of a ranker": (
+        "rankers:\n  one:\n    {loss: ranknet, seed: 1,\n     loss: mse}\n",
+        "rankers.one.loss",
+        3,
+        4,
+    ),
+    "a key of a row": ("rows:\n- {bm25: a}\n- {bm25: a, bm25: b}\n", "rows.1.bm25", 3, 3),
+    "a key in JSON": ('{\n\t"seeds": [1],\n\t"seeds": [2]\n}\n', "seeds", 2, 3),
+}
+
+
+@pytest.mark.parametrize("what", REPEATED)
+def test_a_key_that_is_written_twice_is_one_sentence_with_its_lines(what, tmp_path):
+    text, key, first, second = REPEATED[what]
+    (tmp_path / "right.yaml").write_text(CONFIG)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        check_keys_once([tmp_path / "right.yaml", tmp_path / "mine.yaml"])
+    assert str(error.value) == f"{key}: written twice, in lines {first} and {second} of mine.yaml; take one out."
+
+
+def test_a_key_of_several_blocks_or_files_and_an_empty_file_pass(tmp_path):
+    (tmp_path / "one.yaml").write_text(CONFIG)
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    check_keys_once([tmp_path / "one.yaml", tmp_path / "one.yaml", tmp_path / "empty.yaml"])
+
+
 def test_a_variant_without_its_constants_is_reported(tmp_path, monkeypatch):
     (tmp_path / "losses").mkdir()
     (tmp_path / "losses" / "mse.py").write_text("NEEDS_TEACHERS = True\n")
     monkeypatch.setattr("stillroom.config_rankers.PACKAGE", tmp_path)
-    with pytest.raises(ValueError, match=r"losses/mse\.py: expected a line `NEEDS_TEACHER = True` or"):
+    with pytest.raises(ValueError, match=r"losses/mse\.py: expected a line `NEEDS_TEACHER = …`, as in"):
         constant_of("losses", "mse", "NEEDS_TEACHER")
 
 

@@ -9,47 +9,53 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stillroom.runs import write_qrels, write_run
+from stillroom.runs import Ranking, write_qrels, write_run
 from stillroom.teacher_scores import average_scores
 
 # Row numbers: query, relevant passage, other passage; in no order, one triple twice.
 QUERY, POSITIVE, NEGATIVE = [1, 0, 1, 0, 1], [3, 0, 3, 0, 3], [0, 2, 4, 1, 0]
 PAIRS = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 3), (1, 4)]
 ONE, TWO = [1.0, 2.0, 3.0, -4.0, 5.5, 6.0], [0.5, -2.0, 3.0, 8.0, 0.25, 100.0]
+SCORES = pa.schema({"query": pa.int32(), "passage": pa.int32(), "score": pa.float32()})
 VALIDATION = [("v1", ["a", "b", "c"]), ("v2", ["e", "d", "a"])]  # the first stage has the relevant passage second
 
 
-@pytest.fixture
-def average(tmp_path, write_texts, write_triples):
-    """A function that averages two rankers' scores of the triples above and of the validation candidates."""
-    write_texts(tmp_path / "queries.parquet", "query_id", {"q'0": "first", "q1": "second"})
-    write_texts(tmp_path / "passages.parquet", "passage_id", {name: f"text {name}" for name in "abcde"})
-    write_triples(tmp_path / "triples.parquet", QUERY, POSITIVE, NEGATIVE)
-    write_run(
-        tmp_path / "run.trec", [(query_id, np.array(ids), np.array([3.0, 2, 1])) for query_id, ids in VALIDATION], "t"
-    )
-    write_qrels(tmp_path / "qrels.txt", [("v1", "b", 1), ("v2", "d", 1)])
+def write_scores(path, pairs, scores):
+    """One ranker's scores of pairs of row numbers."""
+    query, passage = zip(*pairs, strict=True)
+    pq.write_table(pa.table([query, passage, scores[: len(pairs)]], schema=SCORES), path)
+    return path
 
-    def write_scores(name, pairs, scores):
-        columns = [[query for query, _ in pairs], [passage for _, passage in pairs], scores]
-        schema = pa.schema({"query": pa.int32(), "passage": pa.int32(), "score": pa.float32()})
-        pq.write_table(
-            pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema), tmp_path / name
-        )
-        return tmp_path / name
+
+@pytest.fixture
+def teacher_inputs(tmp_path, write_texts, write_triples):
+    """The files of the triples above and of the validation candidates."""
+    rankings = [Ranking(query_id, np.array(ids), np.array([3.0, 2, 1])) for query_id, ids in VALIDATION]
+    write_run(tmp_path / "run.trec", rankings, "first")
+    write_qrels(tmp_path / "qrels.txt", [("v1", "b", 1), ("v2", "d", 1)])
+    passages = {name: f"text {name}" for name in "abcde"}
+    return {
+        "triples_path": write_triples(tmp_path / "triples.parquet", QUERY, POSITIVE, NEGATIVE),
+        "queries_path": write_texts(tmp_path / "queries.parquet", "query_id", {"q'0": "first", "q1": "second"}),
+        "passages_path": write_texts(tmp_path / "passages.parquet", "passage_id", passages),
+        "validation_run_path": tmp_path / "run.trec",
+        "validation_qrels_path": tmp_path / "qrels.txt",
+    }
+
+
+@pytest.fixture
+def average(teacher_inputs, tmp_path):
+    """A function that averages one or two rankers' scores of the triples and of the validation candidates."""
 
     def average(pairs=(PAIRS, PAIRS), validation=((0, 9, 0, 0, 9, 0),)):
+        rankers = zip("12", pairs, (ONE, TWO), strict=False)
         average_scores(
+            **teacher_inputs,
             teacher="both",
-            triples_scores_paths=[
-                write_scores(f"{n}.parquet", p, s[: len(p)]) for n, p, s in zip("12", pairs, (ONE, TWO), strict=False)
+            triples_scores_paths=[write_scores(tmp_path / f"{n}.parquet", *scored) for n, *scored in rankers],
+            validation_scores_paths=[
+                write_scores(tmp_path / f"v{n}.parquet", PAIRS, scores) for n, scores in enumerate(validation)
             ],
-            validation_scores_paths=[write_scores(f"v{n}.parquet", PAIRS, s) for n, s in enumerate(validation)],
-            triples_path=tmp_path / "triples.parquet",
-            queries_path=tmp_path / "queries.parquet",
-            passages_path=tmp_path / "passages.parquet",
-            validation_run_path=tmp_path / "run.trec",
-            validation_qrels_path=tmp_path / "qrels.txt",
             scores_path=tmp_path / "scores.parquet",
             tsv_path=tmp_path / "scores.tsv",
             measures_path=tmp_path / "measures.json",

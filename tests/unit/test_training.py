@@ -293,7 +293,6 @@ def test_best_weights_survive_an_interruption(train, make_settings, inputs, tmp_
 
 def test_validation_measures_are_those_of_the_reranked_candidates(collection, make_ranker, texts, torch):
     from stillroom.runs import read_run
-    from stillroom.tokenization import tokenize_queries
     from stillroom.validation import read_validation
 
     ranker = make_ranker(architecture="colbert").train()
@@ -306,7 +305,7 @@ def test_validation_measures_are_those_of_the_reranked_candidates(collection, ma
     )
     found = validation.measure(ranker, texts.passage_tokens)
     assert ranker.training  # measured without dropout, and back
-    queries = tokenize_queries(ranker.tokenizer, collection / "validation_queries.parquet")
+    queries = texts.validation_query_tokens
     gains, reciprocals = [], []
     ranker.eval()
     for number, (_, candidates) in enumerate(

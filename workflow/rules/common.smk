@@ -20,9 +20,11 @@ from stillroom.config import (
     systems,
 )
 from stillroom.config_check import ConfigError, check_config
+from stillroom.config_files import check_keys_once
 from stillroom.collections.docstrings import library_versions
 
 try:
+    check_keys_once(workflow.configfiles)
     CONFIG = check_config(config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
 except ConfigError as error:
     files = ", ".join(str(file) for file in workflow.configfiles) or "config"

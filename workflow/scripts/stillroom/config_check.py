@@ -41,7 +41,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         check_training(name, training)
     choose_training_sets(config)
     for name, ranker in config["rankers"].items():
-        check_ranker(config, name, ranker)
+        check_ranker(config, name, ranker, schema)
     check_ancestors(config)
     check_reranking_depth(config)
     for path, system in named_systems(config):

@@ -2,12 +2,13 @@
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from stillroom.config_schema import ConfigError, config_error
-from stillroom.registry import PACKAGE
+from stillroom.registry import PACKAGE, names
 
 # Keys that something must read: key → (key of the reader, its folder, constant of its file), for each reader.
 READERS = {
@@ -39,24 +40,37 @@ def choices(section: str, legal: list[str]) -> str:
     return f"expected one of {', '.join(legal)}" if legal else f"nothing is defined under {section}"
 
 
-def check_ranker(config: dict, name: str, ranker: dict) -> None:
+def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     """The keys of one ranker go together: none is missing, and none is without effect."""
     for key, readers in READERS.items():
         check_read(config, name, key, readers)
-    if ranker["pooling"] == "match" and not constant_of("architectures", ranker["architecture"], "POOLS_PAIRS"):
-        message = (
-            f"'match' pools a query and a passage together, which {ranker['architecture']} does not; use cls or mean."
-        )
-        raise config_error(("rankers", name, "pooling"), message)
+    check_architecture(name, ranker, schema)
     if ranker["loss"] is None:
         check_untrained(name, ranker)
         return
     if ranker["training"] is None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
+    check_passage_tokens(config, name, ranker)
     check_validation(config, name, ranker)
     check_clustering(config, name, ranker)
     if ranker["in_batch"]:
         check_in_batch(config, name, ranker)
+
+
+def check_architecture(name: str, ranker: dict, schema: dict) -> None:
+    """Settings of architectures that are not at their defaults are read by this one, with these values."""
+    architecture, keys = ranker["architecture"], schema["properties"]["rankers"]["additionalProperties"]["properties"]
+    read = constant_of("architectures", architecture, "READS")
+    readable = {key for other in names("architectures") for key in constant_of("architectures", other, "READS")}
+    for key in sorted(readable):
+        if ranker[key] == keys[key]["default"]:
+            continue
+        if key not in read:
+            message = f"has no effect with {architecture}, which reads {', '.join(read)}; take the key out."
+            raise config_error(("rankers", name, key), message)
+        if read[key] and ranker[key] not in read[key]:
+            message = f"found {ranker[key]!r}, but {architecture} knows {', '.join(read[key])}."
+            raise config_error(("rankers", name, key), message)
 
 
 def check_read(config: dict, name: str, key: str, readers: list[tuple]) -> None:
@@ -81,6 +95,16 @@ def check_untrained(name: str, ranker: dict) -> None:
     for key in ("training", "training_set", "in_batch"):
         if ranker[key] is not None:
             raise config_error(("rankers", name, key), "has no effect without a loss; add one or take the key out.")
+
+
+def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
+    """Training cuts passages to no more than the encoder's limit."""
+    while_training = config["training"][ranker["training"]]["passage_tokens"]
+    limit = config["encoders"][ranker["encoder"]]["passage_tokens"]
+    if while_training and while_training > limit:
+        encoder = f"encoders.{ranker['encoder']}.passage_tokens"
+        message = f"found {while_training}, but ranker {name} trains with it and {encoder} is {limit}."
+        raise config_error(("training", ranker["training"], "passage_tokens"), message)
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:
@@ -133,23 +157,21 @@ def parents(config: dict, ranker: dict) -> Iterator[str]:
         yield ranker["in_batch"]["teacher"]
 
 
-def constant_of(folder: str, name: str, constant: str) -> bool:
+def constant_of(folder: str, name: str, constant: str):
     """A constant of a variant's file, such as NEEDS_TEACHER of losses/margin_mse.py."""
     path = PACKAGE / folder / f"{name}.py"
     constants = constants_of(path)
     if constant not in constants:
-        raise ValueError(f"{folder}/{path.name}: expected a line `{constant} = True` or `{constant} = False`.")
+        raise ValueError(f"{folder}/{path.name}: expected a line `{constant} = …`, as in the other files there.")
     return constants[constant]
 
 
 @cache
-def constants_of(path: Path) -> dict[str, bool]:
-    """The lines `NAME = True` and `NAME = False` of a file, read as text: an import would load torch."""
-    assignments = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.Assign)]
-    return {
-        node.targets[0].id: node.value.value
-        for node in assignments
-        if isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, bool)
-    }
+def constants_of(path: Path) -> dict:
+    """The lines `NAME = value` of a file, read as text, because an import would load torch."""
+    constants = {}
+    for node in ast.parse(path.read_text("utf-8"), filename=str(path)).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            with suppress(ValueError):  # not a literal
+                constants[node.targets[0].id] = ast.literal_eval(node.value)
+    return constants

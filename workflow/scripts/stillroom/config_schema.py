@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match, by_relevance
 from jsonschema.validators import extend
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS = {
     "object": "a block of keys",
     "array": "a list",
@@ -36,7 +37,7 @@ def config_error(path: tuple, message: str) -> ConfigError:
 @cache
 def read_schema(path: str | Path) -> dict:
     """The schema with every `$ref` replaced by what it stands for."""
-    schema = yaml.load(Path(path).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    schema = yaml.load(Path(path).read_text(encoding="utf-8"), LOADER)
     return inlined(schema, schema["$defs"])
 
 

@@ -58,8 +58,7 @@ class Ranker(nn.Module, ABC):
         """The encoder's limit; while training a shorter one, where that is set."""
         training = self.settings.training
         shorter = training.passage_tokens if training and self.training else None
-        limit = self.settings.encoder.passage_tokens
-        return min(shorter, limit) if shorter else limit
+        return shorter or self.settings.encoder.passage_tokens
 
     def with_special_tokens(self, ids: np.ndarray, limit: int) -> np.ndarray:
         first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id

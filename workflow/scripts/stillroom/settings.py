@@ -53,6 +53,7 @@ class RankerSettings:
     pooling: str
     normalize: bool
     temperature: float
+    cross_attention_bias: float
     loss: str | None
     teacher: str | None
     training: TrainingSettings | None

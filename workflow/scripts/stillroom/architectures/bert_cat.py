@@ -1,4 +1,4 @@
-"""BERT_CAT: query and passage concatenated in one input, a linear layer on the pooled output.
+"""BERT_CAT: query and passage concatenated in one input, every token reads both.
 
 Shape suffixes: see `stillroom.ranker`.
 """
@@ -6,34 +6,35 @@ Shape suffixes: see `stillroom.ranker`.
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import normalize
+from torch.nn.functional import dropout, normalize
 
 from stillroom.batches import pad
-from stillroom.pooling import POOLINGS, mean
+from stillroom.pooling import POOLINGS, max_sim
 from stillroom.ranker import Ranker, Texts
 
 RETRIEVES = False
 IN_BATCH = False
-POOLS_PAIRS = True  # knows `pooling: match`
+READS = {"pooling": ("cls", "mean", "max_sim"), "temperature": None, "cross_attention_bias": None}
 
 
 class BertCat(Ranker):
     """score(q, p) = W · pool(BERT([CLS] q [SEP] p [SEP])) + b. Nogueira and Cho 2019 (arXiv:1901.04085).
 
     `pooling: cls` takes the encoder's own pooler (BERT: a dense layer with tanh on [CLS]) where it has one, as
-    Hofstätter et al. 2020 (arXiv:2010.02666) did; such a folder is a `BertForSequenceClassification` of one label.
-    Differs from the paper: `pooling: mean` reads the mean of all token vectors. `pooling: match` reads the product,
-    dimension by dimension, of the mean query token and the mean passage token, each of length 1; its weights start at
-    1 / temperature and the passage's positions at 1. Thus an encoder that was trained for cosines starts near its own
-    cosine instead of from a blank head, which a short training cannot make good.
+    Hofstätter et al. 2020 (arXiv:2010.02666) did; without the settings below such a folder is a
+    `BertForSequenceClassification` of one label.
+    Differs from the paper: `pooling: mean` reads the mean of all token vectors. `pooling: max_sim` has no W and b:
+    every query token is matched with the most similar passage token, as in ColBERT, but all have read both texts
+    (token similarities of a joint encoder: MacAvaney et al. 2019, arXiv:1904.07094). `cross_attention_bias` is added to
+    the attention logits between query and passage. With both, an encoder that was trained to compare texts starts near
+    what it knows already, not from a blank head and never seen pairs, which a short training cannot make good.
+    Scores are divided by `temperature`.
     """
 
     def __init__(self, settings, encoder, tokenizer):
         super().__init__(settings, encoder, tokenizer)
-        self.classifier = nn.Linear(encoder.config.hidden_size, 1)
-        if settings.pooling == "match":
-            nn.init.constant_(self.classifier.weight, 1 / settings.temperature)
-            nn.init.zeros_(self.classifier.bias)
+        self.is_matched = settings.pooling == "max_sim"
+        self.classifier = nn.Identity() if self.is_matched else nn.Linear(encoder.config.hidden_size, 1)
 
     def score(self, queries: Texts, passages: Texts) -> torch.Tensor:
         query_inputs = [self.query_input(query) for query in queries]
@@ -49,25 +50,37 @@ class BertCat(Ranker):
     def forward(self, inputs: Texts, query_lengths: np.ndarray) -> torch.Tensor:
         """scores_B of concatenated inputs, the first `query_lengths` tokens of which are the query's."""
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
-        position_BL = torch.arange(ids_BL.shape[1], device=self.device).expand_as(ids_BL)
-        length_B1 = torch.from_numpy(query_lengths).to(self.device)[:, None]
-        in_passage_BL = (position_BL >= length_B1) & mask_BL
-        options = {"token_type_ids": in_passage_BL.long()} if self.has_segments else {}
-        if self.settings.pooling == "match":
-            options["position_ids"] = torch.where(in_passage_BL, position_BL - length_B1 + 1, position_BL * mask_BL)
-        output = self.encoder(input_ids=ids_BL, attention_mask=mask_BL.long(), **options)
-        pooled_BD = self.pool(output, in_passage_BL, mask_BL)
-        return self.classifier(nn.functional.dropout(pooled_BD, self.dropout, self.training)).squeeze(-1)
+        position_L = torch.arange(ids_BL.shape[1], device=self.device)
+        in_passage_BL = (position_L >= torch.from_numpy(query_lengths).to(self.device)[:, None]) & mask_BL
+        segments = {"token_type_ids": in_passage_BL.long()} if self.has_segments else {}
+        attention_mask = self.attention_mask(in_passage_BL, mask_BL)
+        output = self.encoder(input_ids=ids_BL, attention_mask=attention_mask, **segments)
+        if self.is_matched:
+            scores_B = self.matched(output.last_hidden_state, in_passage_BL, mask_BL)
+        else:
+            scores_B = self.classifier(dropout(self.pool(output, mask_BL), self.dropout, self.training)).squeeze(-1)
+        return scores_B / self.settings.temperature
 
-    def pool(self, output, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
+    def attention_mask(self, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
+        """mask_BL as numbers, or what is added to the attention logits, bias_B1LL, where there is a bias."""
+        bias = self.settings.cross_attention_bias
+        if bias == 0:
+            return mask_BL.long()
+        is_across_BLL = in_passage_BL[:, :, None] != in_passage_BL[:, None, :]
+        bias_BLL = torch.where(is_across_BLL, bias, 0.0).masked_fill(~mask_BL[:, None, :], float("-inf"))
+        return bias_BLL[:, None].to(self.encoder.dtype)
+
+    def matched(self, hidden_BLD: torch.Tensor, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
+        """Sum over query tokens of the largest cosine with a passage token, scores_B."""
+        hidden_BLD = normalize(hidden_BLD, dim=-1)
+        cosines_BLL = hidden_BLD @ hidden_BLD.transpose(1, 2)
+        return max_sim(cosines_BLL, mask_BL & ~in_passage_BL, in_passage_BL)
+
+    def pool(self, output, mask_BL: torch.Tensor) -> torch.Tensor:
         """What the linear layer reads, pooled_BD."""
-        hidden_BLD = output.last_hidden_state
-        if self.settings.pooling == "match":
-            query_BD, passage_BD = mean(hidden_BLD, mask_BL & ~in_passage_BL), mean(hidden_BLD, in_passage_BL)
-            return normalize(query_BD, dim=-1) * normalize(passage_BD, dim=-1)
         if self.settings.pooling == "cls" and getattr(output, "pooler_output", None) is not None:
             return output.pooler_output
-        return POOLINGS[self.settings.pooling](hidden_BLD, mask_BL)
+        return POOLINGS[self.settings.pooling](output.last_hidden_state, mask_BL)
 
     @property
     def has_segments(self) -> bool:
@@ -89,8 +102,9 @@ class BertCat(Ranker):
             module.load_state_dict({k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)})
 
     def save(self, folder) -> None:
-        """As every ranker; with `pooling: cls` the config says that it is transformers' sequence classification."""
-        if self.settings.pooling == "cls":
+        """As every ranker; the config says that it is transformers' sequence classification where that scores alike."""
+        settings = self.settings
+        if (settings.pooling, settings.temperature, settings.cross_attention_bias) == ("cls", 1, 0):
             config, encoder = self.encoder.config, type(self.encoder).__name__
             config.num_labels, config.architectures = 1, [encoder.replace("Model", "ForSequenceClassification")]
         super().save(folder)

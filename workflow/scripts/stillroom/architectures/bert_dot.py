@@ -15,7 +15,7 @@ from stillroom.ranker import Texts
 
 RETRIEVES = True
 IN_BATCH = True
-POOLS_PAIRS = False
+READS = {"pooling": ("cls", "mean"), "normalize": None, "temperature": None}
 
 
 class BertDot(DualEncoder):

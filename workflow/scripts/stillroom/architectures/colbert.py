@@ -10,11 +10,12 @@ from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
 
 from stillroom.dual_encoder import DualEncoder
+from stillroom.pooling import max_sim
 from stillroom.ranker import Texts
 
 RETRIEVES = False
 IN_BATCH = True
-POOLS_PAIRS = False
+READS = {"normalize": None, "temperature": None}
 
 
 class TokenVectors(NamedTuple):
@@ -59,9 +60,3 @@ class Colbert(DualEncoder):
     def paired_similarity(self, queries: TokenVectors, passages: TokenVectors) -> torch.Tensor:
         dots_BLM = queries.vectors @ passages.vectors.transpose(-1, -2)
         return max_sim(dots_BLM, queries.mask, passages.mask) / self.settings.temperature
-
-
-def max_sim(dots_LM: torch.Tensor, query_mask_L: torch.Tensor, passage_mask_M: torch.Tensor) -> torch.Tensor:
-    """Sum over query tokens of the largest dot product with a passage token; leading dimensions are kept."""
-    dots_LM = dots_LM.masked_fill(~passage_mask_M.unsqueeze(-2), float("-inf"))
-    return dots_LM.amax(-1).masked_fill(~query_mask_L, 0.0).sum(-1)
