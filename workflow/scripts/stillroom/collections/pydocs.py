@@ -1,7 +1,7 @@
 """The embedded collection `pydocs`: docstrings of the installed libraries, as files and as ir_datasets ids.
 
-A passage is what a docstring says below its summary; the query for it is the summary. See `relations` for
-what counts as related, `splits` for the judgements.
+A passage is the first words of what a docstring says below its summary; the query for it is the summary. See
+`relations` for what counts as related, `splits` for the judgements.
 """
 
 import functools
