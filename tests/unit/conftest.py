@@ -99,6 +99,33 @@ def tiny_encoder(tmp_path_factory, docstrings, torch):
 
 
 @pytest.fixture(scope="session")
+def family_encoder(tmp_path_factory, tiny_encoder, torch):
+    """A function from a family (transformers' model type) to the folder of an encoder of 3 layers and 32 dimensions."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+    own = {
+        "albert": sizes | {"embedding_size": 16},
+        "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64},
+        "electra": sizes | {"embedding_size": 16},
+        "roberta": sizes | {"type_vocab_size": 1},
+    }
+    folders = {}
+
+    def make(family):
+        if family not in folders:
+            folders[family] = tmp_path_factory.mktemp(family)
+            torch.manual_seed(7)
+            shared = {"vocab_size": VOCABULARY_SIZE, "pad_token_id": 0, "max_position_embeddings": 64}
+            config = AutoConfig.for_model(family, **shared, **own.get(family, sizes), initializer_range=0.3)
+            AutoModel.from_config(config).save_pretrained(folders[family])
+            AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(folders[family])
+        return folders[family]
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def make_settings(tiny_encoder):
     """A function from a few changes to RankerSettings, the rest by the schema; nested parts by `<part>__<name>`."""
     from stillroom.config import resolve_ranker
