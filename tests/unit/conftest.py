@@ -31,8 +31,13 @@ VARIANTS = {
     "bert_cat max_sim biased": {"architecture": "bert_cat", "pooling": "max_sim", "cross_attention_bias": -1.5},
     "colbert": {"architecture": "colbert"},
     "colbert normalised": {"architecture": "colbert", "normalize": True},
+    "colbert compressed": {"architecture": "colbert", "normalize": True, "dimensions": 8},
+    "dpr": {"architecture": "dpr"},
+    "prettr": {"architecture": "prettr", "join_layer": 1},
+    "prettr joined at once": {"architecture": "prettr", "join_layer": 0},
+    "tk": {"architecture": "tk"},
 }
-DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith("bert_cat")]
+DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith(("bert_cat", "prettr"))]
 BERT_DOT_VARIANTS = [name for name in VARIANTS if name.startswith("bert_dot")]
 VOCABULARY_SIZE = 900  # exactly, so that random weights do not depend on the texts
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
