@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 from stillroom.config import modules_of_ranker, resolve_query_sets, resolve_ranker, systems, systems_of
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
-from stillroom.config_rankers import constant_of
+from stillroom.config_rankers import constant_of, parents
 from stillroom.config_schema import read_schema
+from stillroom.config_teachers import suffix_of
 from stillroom.registry import names
 from stillroom.settings import ranker_settings, settings_to_dict
 
@@ -142,7 +143,7 @@ NAME_ERRORS = [
     ("rankers.tas_b.loss", "margin_msee", ": 'margin_msee' is not one of "),
     ("rankers.tas_b.loss", "_in_batch", ": '_in_batch' is not one of "),
     ("rankers.tas_b.sampler", "all", ": 'all' is not one of random, "),
-    ("rankers.tas_b.in_batch.loss", "mse", ": 'mse' is not one of "),
+    ("rankers.tas_b.in_batch.loss", "mean", ": 'mean' is not one of "),
     ("rankers.tas_b.in_batch.teacher", "t5", ": 't5' is not one of plain, cross, tokens, student, tas_b."),
     ("rankers.tas_b.encoder", "big", ": 'big' is not one of tiny."),
     ("rankers.tas_b.training", "long", ": 'long' is not one of short."),
@@ -150,6 +151,7 @@ NAME_ERRORS = [
     ("rankers.tas_b.teacher", "t5", ": 't5' is not one of cross."),
     ("rankers.tas_b.clustering", "none", ": 'none' is not one of topics."),
     ("teachers.cross.average", ["t5"], ".0: 't5' is not one of plain, cross, tokens, student, tas_b."),
+    ("training_sets.triples.triples_of", "t5", ": 't5' is not one of cross."),
     ("clusterings.topics.ranker", "t5", ": 't5' is not one of plain, cross, tokens, student, tas_b."),
     ("tables.main.test_sets", ["dev", "test"], ".1: 'test' is not one of dev, graded."),
     ("tables.main.measures", ["R@10"], ".0: 'R@10' is not one of RR@10, nDCG@10."),
@@ -182,6 +184,18 @@ SENSE_ERRORS = [
         "training_sets",
         None,
         "clusterings.topics.training_set: missing; nothing is defined under training_sets.",
+    ),
+    ("teachers.cross", {}, ": found neither average nor scores, expected one of them."),
+    ("teachers.cross.scores", "a.tsv", "teachers.cross: found both average and scores, expected one of them."),
+    ("teachers.cross.md5", "0" * 32, ": has no effect without scores; take the key out."),
+    ("teachers.cross", {"scores": "a.tsv", "md5": "0" * 31}, f".md5: found '{'0' * 31}', expected 32 digits of"),
+    ("teachers.cross", {"scores": "a.tsv", "md5": 7}, ".md5: found 7, expected text or null; write '7' in quotes."),
+    ("teachers.cross", {"scores": "ftp://a/b.tsv"}, ".scores: found 'ftp://a/b.tsv', expected a path or a URL with"),
+    ("training_sets.triples.triples_of", "cross", ": has no effect with negatives, which make other triples; take"),
+    (
+        "training_sets.triples",
+        {**OTHER_SET, "triples_of": "cross"},
+        ".triples_of: cross averages rankers; expected a teacher with scores, a file of triples.",
     ),
     ("rankers.cross.training", None, ": missing, but the loss ranknet needs it; expected one of short."),
     ("rankers.student.teacher", None, ": missing, but the loss margin_mse needs it; expected one of cross."),
@@ -423,6 +437,29 @@ def test_a_config_with_only_bm25_is_complete():
     assert checked_config["seeds"] == [1]
     assert checked_config["rankers"] == checked_config["tables"] == {}
     assert checked_config["reranking"] == {"candidates": None, "depth": 1000}
+
+
+@pytest.mark.parametrize("scores", ["scores.tsv", "/a/folder/scores.tsv.gz", "https://server/scores.tsv?download=1"])
+def test_a_score_file_is_a_teacher_without_rankers_and_needs_no_validation_set(scores):
+    config = changed_config("teachers.cross", {"scores": scores})
+    config["training_sets"]["triples"] = {**OTHER_SET, "triples_of": "cross"}
+    config["training"]["short"] = {"steps": 100}
+    config = check_config(config, SCHEMA)
+    assert config["teachers"]["cross"] == {"average": None, "scores": scores, "md5": None}
+    assert list(parents(config, config["rankers"]["tokens"])) == []
+    assert check_config(config, SCHEMA) == config
+
+
+def test_averaged_rankers_are_measured_on_a_validation_set():
+    config = changed_config("training_sets.triples.validation", None)
+    config["training"]["short"] = {"steps": 100}
+    with pytest.raises(ConfigError, match=r"^training_sets\.triples\.validation: missing, but the teacher of ranker"):
+        check_config(config, SCHEMA)
+
+
+def test_a_download_keeps_the_suffix_of_its_url():
+    assert suffix_of("https://server/a/scores.tsv.gz?download=1") == "tsv.gz"
+    assert suffix_of("https://server/a/scores.tsv?name=b.gz") == "tsv"
 
 
 def test_the_shipped_config_passes():

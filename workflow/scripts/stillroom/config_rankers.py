@@ -133,13 +133,13 @@ def check_kernels(config: dict, name: str, ranker: dict) -> None:
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:
-    """Who validates, and who learns from a teacher, whose quality is measured, has queries to validate on."""
+    """Who validates, and who learns from rankers, whose quality is measured, has queries to validate on."""
     if config["training_sets"][ranker["training_set"]]["validation"]:
         return
     path = ("training_sets", ranker["training_set"], "validation")
     if every := config["training"][ranker["training"]]["validate_every"]:
         raise config_error(path, f"missing, but ranker {name} validates every {every} steps.")
-    if ranker["teacher"]:
+    if ranker["teacher"] and config["teachers"][ranker["teacher"]]["average"]:
         raise config_error(path, f"missing, but the teacher of ranker {name} is measured on it.")
 
 
@@ -175,7 +175,7 @@ def check_ancestors(config: dict) -> None:
 def parents(config: dict, ranker: dict) -> Iterator[str]:
     """The rankers that have to be there before this one is trained."""
     if ranker["teacher"]:
-        yield from config["teachers"][ranker["teacher"]]["average"]
+        yield from config["teachers"][ranker["teacher"]]["average"] or []
     if ranker["clustering"]:
         yield config["clusterings"][ranker["clustering"]]["ranker"]
     if ranker["in_batch"]:
