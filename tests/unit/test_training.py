@@ -110,20 +110,25 @@ def train_and_kill(train, at_step, *arguments, **options):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert"])
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert", "prettr", "dpr"])
 def test_eight_triples_are_learnt_and_the_model_folder_is_complete(
     architecture, train, make_settings, inputs, tmp_path, write_triples
 ):
     query = np.arange(8)
     few = write_triples(tmp_path / "triples.parquet", query, query, query + 40)
     settings = make_settings(
-        architecture=architecture, training__steps=40, training__learning_rate=5e-3, training__dropout=0.0
+        architecture=architecture,
+        training__steps=40,
+        training__learning_rate=5e-3,
+        training__dropout=0.0,
+        **({"join_layer": 1} if architecture == "prettr" else {}),
     )
     folder = train(settings, inputs() | {"triples": few}, tmp_path / "model")
     losses = [line["loss"] for line in curve(folder)]
     assert [line["step"] for line in curve(folder)] == [10, 20, 30, 40]
     assert losses[-1] < 0.5 * losses[0]
-    expected = {"model.safetensors", "config.json", "ranker.json", "tokenizer.json", "training.jsonl"}
+    expected = {"model.safetensors", "ranker.json", "tokenizer.json", "training.jsonl"}
+    expected |= {"query", "passage"} if architecture == "dpr" else {"config.json"}
     assert expected <= {file.name for file in folder.iterdir()}
 
 
@@ -147,6 +152,10 @@ def test_the_curve_has_the_scheduled_learning_rates_and_seconds_that_grow(train,
 SETUPS = {
     "bert_dot with random batches": ({}, False),
     "in-batch TAS-Balanced with a ColBERT teacher": (TAS_BALANCED, True),
+    "dpr": ({"architecture": "dpr"}, False),
+    "prettr": ({"architecture": "prettr", "join_layer": 1}, False),
+    "tk": ({"architecture": "tk", "training__kernel_learning_rate": 1e-2}, False),
+    "colbert compressed": ({"architecture": "colbert", "dimensions": 8}, False),
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """A pretrained encoder (`package:<package>`, a folder or a hub id) and its length limits."""
+    """A pretrained encoder (`package:<package>`, a folder, a hub id, `words:<file>`) and its length limits."""
 
     weights: str
     revision: str | None
@@ -25,6 +25,7 @@ class TrainingSettings:
     steps: int
     batch_size: int
     learning_rate: float
+    kernel_learning_rate: float | None
     schedule: str
     warmup_steps: int
     weight_decay: float
@@ -54,6 +55,9 @@ class RankerSettings:
     normalize: bool
     temperature: float
     cross_attention_bias: float
+    join_layer: int
+    dimensions: int | None
+    contextual_layers: int
     loss: str | None
     teacher: str | None
     training: TrainingSettings | None

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from stillroom.dual_encoder import DualEncoder
-from stillroom.learning_rate import schedule
+from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._in_batch import in_batch
 from stillroom.model_folder import write_model
@@ -140,8 +140,9 @@ class Trainer:
         self.in_batch_loss = named("losses", settings.in_batch.loss) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(training.schedule, steps=training.steps, warmup_steps=training.warmup_steps)
+        groups = parameter_groups(model, training)
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+            groups, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
         self.best_weights: dict[str, torch.Tensor] = {}
         self.progress = Progress()
@@ -173,7 +174,7 @@ class Trainer:
         training, step = self.settings.training, self.progress.step
         seed_step(self.seed, step + 1)
         for group in self.optimizer.param_groups:
-            group["lr"] = training.learning_rate * self.factor(step)
+            group["lr"] = group["peak"] * self.factor(step)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.batch_loss(self.batch(step))
         if not math.isfinite(loss.item()):
