@@ -63,6 +63,7 @@ class ScoreFile:
             )
             if self.first_unknown is None and not known.all():
                 self.first_unknown = ", ".join(block[name][int(known.argmin())].as_py() for name in IDS)
+            logger.info("%s rows read", f"{self.found['rows']:,}")
             scores = np.column_stack([block[name].to_numpy() for name in SCORES])
             yield ScoredRows(query[known], positive[known], negative[known], scores[known])
 
