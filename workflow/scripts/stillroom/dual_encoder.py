@@ -15,6 +15,16 @@ class DualEncoder(SplitRanker):
     """A ranker whose score is a similarity of two representations; gives in-batch scores and indexes for free."""
 
     @abstractmethod
+    def encode(self, inputs: Texts):
+        """The representations of inputs, special tokens and all."""
+
+    def encode_queries(self, queries: Texts):
+        return self.encode([self.query_input(query) for query in queries])
+
+    def encode_passages(self, passages: Texts):
+        return self.encode([self.passage_input(passage) for passage in passages])
+
+    @abstractmethod
     def similarity(self, queries, passages) -> torch.Tensor:
         """scores_QP of every passage for every query."""
 

@@ -28,14 +28,6 @@ class BertDot(DualEncoder):
     scores are divided by `temperature`, so that cosines reach the margins of a teacher.
     """
 
-    def encode_queries(self, queries: Texts) -> torch.Tensor:
-        """vectors_QD"""
-        return self.encode([self.query_input(query) for query in queries])
-
-    def encode_passages(self, passages: Texts) -> torch.Tensor:
-        """vectors_PD"""
-        return self.encode([self.passage_input(passage) for passage in passages])
-
     def encode(self, inputs: Texts, encoder: nn.Module | None = None) -> torch.Tensor:
         """vectors_BD by an encoder, the ranker's own if none is given."""
         pool = POOLINGS[self.settings.pooling]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from stillroom.dual_encoder import DualEncoder
+from stillroom.late_interaction import LateInteraction
 from stillroom.pooling import max_sim
 from stillroom.ranker import Texts
 from stillroom.token_vectors import TokenVectors, padded
@@ -19,7 +19,7 @@ WORDS = False
 READS = {"normalize": None, "temperature": None, "dimensions": None}
 
 
-class Colbert(DualEncoder):
+class Colbert(LateInteraction):
     """score(q, p) = Σ_l max_m q_l · p_m. Khattab and Zaharia 2020 (arXiv:2004.12832), MaxSim.
 
     As in Hofstätter et al. 2020 (arXiv:2010.02666): full-width vectors (no compression), dot products of un-normalised
@@ -43,12 +43,6 @@ class Colbert(DualEncoder):
             return super().parts
         return {f"{self.encoder.base_model_prefix}.": self.encoder, "linear.": self.linear}
 
-    def encode_queries(self, queries: Texts) -> TokenVectors:
-        return self.encode([self.query_input(query) for query in queries])
-
-    def encode_passages(self, passages: Texts) -> TokenVectors:
-        return self.encode([self.passage_input(passage) for passage in passages])
-
     def encode(self, inputs: Texts) -> TokenVectors:
         def forward(rows):
             hidden_BLD, _ = self.hidden_states([inputs[row] for row in rows])
@@ -58,13 +52,7 @@ class Colbert(DualEncoder):
 
         return padded(self.in_chunks(inputs, forward))
 
-    def select(self, representations: TokenVectors, rows) -> TokenVectors:
-        return representations.select(rows)
-
-    def similarity(self, queries: TokenVectors, passages: TokenVectors) -> torch.Tensor:
-        dots_QPLM = torch.einsum("qld,pmd->qplm", queries.vectors, passages.vectors)
-        return max_sim(dots_QPLM, queries.mask[:, None], passages.mask[None]) / self.settings.temperature
-
-    def paired_similarity(self, queries: TokenVectors, passages: TokenVectors) -> torch.Tensor:
-        dots_BLM = queries.vectors @ passages.vectors.transpose(-1, -2)
-        return max_sim(dots_BLM, queries.mask, passages.mask) / self.settings.temperature
+    def interaction(
+        self, dots_LM: torch.Tensor, query_mask_L: torch.Tensor, passage_mask_M: torch.Tensor
+    ) -> torch.Tensor:
+        return max_sim(dots_LM, query_mask_L, passage_mask_M) / self.settings.temperature

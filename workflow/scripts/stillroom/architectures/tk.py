@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from stillroom.batches import pad
-from stillroom.dual_encoder import DualEncoder
 from stillroom.encoders import load_tokenizer, load_word_embeddings
+from stillroom.late_interaction import LateInteraction
 from stillroom.ranker import Texts
 from stillroom.settings import RankerSettings
 from stillroom.token_vectors import TokenVectors, padded
@@ -32,7 +32,7 @@ SMALLEST_COUNT = 1e-10  # before the logarithm
 MOST_HEADS = 10
 
 
-class Tk(DualEncoder):
+class Tk(LateInteraction):
     """Kernel pooling of contextualised words. Hofstätter et al. 2020, ECAI (arXiv:2002.01854).
 
     Words t_i, in context: t̂_i = α t_i + (1 − α) context(t_1…n)_i, α learnt; context = `contextual_layers` Transformer
@@ -73,12 +73,6 @@ class Tk(DualEncoder):
         """As many words as others read beside their two special tokens, of which TK has none."""
         return np.asarray(ids[: limit - 2], np.int64)
 
-    def encode_queries(self, queries: Texts) -> TokenVectors:
-        return self.encode([self.query_input(query) for query in queries])
-
-    def encode_passages(self, passages: Texts) -> TokenVectors:
-        return self.encode([self.passage_input(passage) for passage in passages])
-
     def encode(self, inputs: Texts) -> TokenVectors:
         """Unit vectors of the known words, in context."""
 
@@ -98,21 +92,9 @@ class Tk(DualEncoder):
             context_BLD = layer(context_BLD, src_key_padding_mask=unread_BL)
         return self.mixing * words_BLD + (1 - self.mixing) * context_BLD
 
-    def select(self, representations: TokenVectors, rows) -> TokenVectors:
-        return representations.select(rows)
-
-    def similarity(self, queries: TokenVectors, passages: TokenVectors) -> torch.Tensor:
-        cosines_QPLM = torch.einsum("qld,pmd->qplm", queries.vectors, passages.vectors)
-        return self.pooled(cosines_QPLM, queries.mask[:, None], passages.mask[None])
-
-    def paired_similarity(self, queries: TokenVectors, passages: TokenVectors) -> torch.Tensor:
-        cosines_BLM = queries.vectors @ passages.vectors.transpose(-1, -2)
-        return self.pooled(cosines_BLM, queries.mask, passages.mask)
-
-    def pooled(
+    def interaction(
         self, cosines_LM: torch.Tensor, query_mask_L: torch.Tensor, passage_mask_M: torch.Tensor
     ) -> torch.Tensor:
-        """The score of every match matrix; leading dimensions are kept."""
         counts_LK = kernel_counts(cosines_LM, passage_mask_M) * query_mask_L.unsqueeze(-1)
         logs_LK = counts_LK.clamp(min=SMALLEST_COUNT).log() * query_mask_L.unsqueeze(-1)
         length = passage_mask_M.sum(-1).clamp(min=1)
