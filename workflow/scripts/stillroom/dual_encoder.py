@@ -4,6 +4,7 @@ Shape suffixes: see `stillroom.ranker`.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 
@@ -43,6 +44,6 @@ class DualEncoder(Ranker):
         scores = self.paired_similarity(self.select(query_side, query_rows), self.select(passage_side, passage_rows))
         return scores.view(2, -1).T
 
-    def score_all(self, queries: Texts, passages: Texts) -> torch.Tensor:
-        """scores_QP of every passage for every query (in-batch scores)."""
-        return self.similarity(self.encode_queries(queries), self.encode_passages(passages))
+    def score_all(self, queries: Texts, passages: Texts, gather: Callable = lambda own: own) -> torch.Tensor:
+        """scores_QP of every passage for every query (in-batch scores); `gather` adds what others have represented."""
+        return self.similarity(gather(self.encode_queries(queries)), gather(self.encode_passages(passages)))
