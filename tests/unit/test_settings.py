@@ -93,7 +93,7 @@ SCHEMA_ERRORS = [
     (
         "training.short.zzz",
         1,
-        ": unknown key; the legal keys are batch_size, dropout, gradient_clipping, learning_rate, ",
+        ": unknown key; the legal keys are accumulate, batch_size, dropout, gradient_checkpointing, ",
     ),
     ("training.short.steps", None, ": missing; the block needs steps."),
     ("training.short.steps", 0, ": found 0, expected at least 1."),
@@ -115,6 +115,9 @@ SCHEMA_ERRORS = [
     ("bm25.okapi.b", 1.5, ": found 1.5, expected at most 1."),
     ("encoders.tiny.revision", 12, ": found 12, expected text or null; write '12' in quotes."),
     ("training.short.schedule", "cosin", ": 'cosin' is not one of constant, linear, cosine."),
+    ("training.short.optimizer", "sgd", ": 'sgd' is not one of adam, adamw."),
+    ("training.short.precision", "fp8", ": 'fp8' is not one of fp32, bf16, fp16."),
+    ("training.short.accumulate", 0, ": found 0, expected at least 1."),
     (
         "tables.main.rows.1.way",
         None,
@@ -169,6 +172,18 @@ SENSE_ERRORS = [
     ("measures", ["RR@10", "MRR@5"], ".1: found 'MRR@5', ir_measures writes RR@5."),
     ("indexes.rerank", {}, ": re-ranking has this name, so no index can; choose another."),
     ("training.short.validate_every", None, "training.short.patience: needs validate_every"),
+    ("training.short.warmup_steps", 101, ": found 101, but there are 100 steps."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "linear", "warmup_steps": 10},
+        ".warmup_steps: found 10, which leaves none of the 10 steps to the schedule linear.",
+    ),
+    ("training.short.minimum_learning_rate", 1e-6, ": has no effect with schedule constant; take the key out."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "cosine", "learning_rate": 1e-4, "minimum_learning_rate": 1e-3},
+        ".minimum_learning_rate: found 0.001, but learning_rate is 0.0001.",
+    ),
     ("training_sets.triples.validation", None, ": missing, but ranker cross validates every 50 steps."),
     (
         "training_sets.other",

@@ -24,13 +24,18 @@ class TrainingSettings:
 
     steps: int
     batch_size: int
+    accumulate: int
+    optimizer: str
     learning_rate: float
+    minimum_learning_rate: float
     schedule: str
     warmup_steps: int
     weight_decay: float
     dropout: float | None
     passage_tokens: int | None
     gradient_clipping: float | None
+    precision: str
+    gradient_checkpointing: bool
     validate_every: int | None
     patience: int | None
 
