@@ -44,9 +44,10 @@ def run_in_processes(count: int, function: Callable[[], None]) -> None:
             for member in members:
                 member.kill()
                 member.join()
-    if not failures.empty():
+    ended_badly = [code for code in codes if code]
+    if ended_badly and min(ended_badly) > 0 and not failures.empty():
         raise failures.get()
-    if any(codes):
+    if ended_badly:  # below 0 by a signal: what the others then complain of is no cause
         raise RuntimeError(
             f"one of the {count} processes was killed; look for what ended it, such as a lack of memory."
         )
