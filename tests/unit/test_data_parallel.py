@@ -25,6 +25,10 @@ SETUPS = {
     "bert_cat": {"architecture": "bert_cat"},
     "bert_dot in-batch": TAS_BALANCED,
     "colbert in-batch": {**TAS_BALANCED, "architecture": "colbert"},
+    "prettr": {"architecture": "prettr", "join_layer": 1},
+    "dpr in-batch": {**TAS_BALANCED, "architecture": "dpr"},
+    "tk": {"architecture": "tk"},
+    "tk in-batch": {**TAS_BALANCED, "architecture": "tk"},
 }
 LONGEST_SECONDS = 60
 
@@ -143,12 +147,10 @@ def test_shares_and_sums_are_those_of_the_process(tmp_path, torch):
 
 @pytest.mark.parametrize("name", SETUPS)
 def test_two_processes_have_the_gradients_of_one(name, make_trainer, tmp_path, torch):
-    from stillroom.data_parallel import sum_gradients
-
     def gradients_of(trainer):
         loss = trainer.batch_loss(trainer.batch(0))
         loss.backward()
-        sum_gradients(trainer.model)
+        trainer.join_gradients()
         named = trainer.model.named_parameters()
         return {"loss": loss.detach()} | {key: part.grad for key, part in named if part.grad is not None}
 

@@ -110,20 +110,25 @@ def train_and_kill(train, at_step, *arguments, **options):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert"])
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert", "prettr", "dpr"])
 def test_eight_triples_are_learnt_and_the_model_folder_is_complete(
     architecture, train, make_settings, inputs, tmp_path, write_triples
 ):
     query = np.arange(8)
     few = write_triples(tmp_path / "triples.parquet", query, query, query + 40)
     settings = make_settings(
-        architecture=architecture, training__steps=40, training__learning_rate=5e-3, training__dropout=0.0
+        architecture=architecture,
+        training__steps=40,
+        training__learning_rate=5e-3,
+        training__dropout=0.0,
+        **({"join_layer": 1} if architecture == "prettr" else {}),
     )
     folder = train(settings, inputs() | {"triples": few}, tmp_path / "model")
     losses = [line["loss"] for line in curve(folder)]
     assert [line["step"] for line in curve(folder)] == [10, 20, 30, 40]
     assert losses[-1] < 0.5 * losses[0]
-    expected = {"model.safetensors", "config.json", "ranker.json", "tokenizer.json", "training.jsonl"}
+    expected = {"model.safetensors", "ranker.json", "tokenizer.json", "training.jsonl"}
+    expected |= {"query", "passage"} if architecture == "dpr" else {"config.json"}
     assert expected <= {file.name for file in folder.iterdir()}
 
 
@@ -159,6 +164,10 @@ SETUPS = {
         },
         False,
     ),
+    "dpr": ({"architecture": "dpr"}, False),
+    "prettr": ({"architecture": "prettr", "join_layer": 1}, False),
+    "tk": ({"architecture": "tk", "training__kernel_learning_rate": 1e-2, "training__optimizer": "adam"}, False),
+    "colbert compressed": ({"architecture": "colbert", "dimensions": 8}, False),
 }
 
 
@@ -353,12 +362,12 @@ def test_half_precision_without_a_gpu_stops_with_one_sentence(precision, train, 
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert"])
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert", "prettr", "dpr"])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_only_the_encoder_computes_in_half_precision(precision, architecture, make_trainer, torch):
     """On a CPU by way of the trainer, which does not ask for a GPU."""
     seen = []
-    changes = {"architecture": architecture, "training__dropout": 0.0}
+    changes = {"architecture": architecture, "join_layer": 1, "training__dropout": 0.0}
     exact, trainer = make_trainer(**changes), make_trainer(**changes, training__precision=precision)
     inner = trainer.model.encoder.encoder.layer[0].intermediate.dense
     inner.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
@@ -430,12 +439,15 @@ def test_gradients_beyond_fp16_skip_the_step_and_the_log_says_so(make_trainer, t
         steps(trainer, 1)
 
 
-@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat"])
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "prettr", "dpr"])
 def test_gradient_checkpointing_computes_twice_and_finds_the_same_gradients(architecture, make_trainer):
     found, computed = {}, {}
     for checkpoints in (False, True):
         trainer = make_trainer(
-            architecture=architecture, training__gradient_checkpointing=checkpoints, training__dropout=0.2
+            architecture=architecture,
+            join_layer=1,  # of prettr
+            training__gradient_checkpointing=checkpoints,
+            training__dropout=0.2,
         )
         passes = []
         inner = trainer.model.encoder.encoder.layer[0].intermediate.dense

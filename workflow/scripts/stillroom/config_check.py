@@ -19,6 +19,7 @@ from stillroom.config_schema import (
     read_schema,
     shown,
 )
+from stillroom.config_teachers import check_teachers
 from stillroom.config_training import check_training
 from stillroom.registry import names
 
@@ -40,6 +41,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_index_names(config["indexes"])
     for name, training in config["training"].items():
         check_training(name, training)
+    check_teachers(config)
     choose_training_sets(config)
     for name, ranker in config["rankers"].items():
         check_ranker(config, name, ranker, schema)

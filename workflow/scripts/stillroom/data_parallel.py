@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import wait
 
 import numpy as np
@@ -133,10 +133,15 @@ def gather(own_B):
     return torch.cat(rows_G)
 
 
-def sum_gradients(model: torch.nn.Module) -> None:
-    """Replace every gradient by its sum over the processes; the same bits in all of them."""
+def sum_gradients(model: torch.nn.Module, whole: Iterable[torch.nn.Parameter] = ()) -> None:
+    """Replace every gradient by its sum over the processes; the same bits in all of them.
+
+    The parameters in `whole` have in each process the gradient of the whole batch, so theirs is the mean.
+    """
     if process_count() == 1:
         return
+    for parameter in whole:
+        parameter.grad /= process_count()
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     for work in [dist.all_reduce(gradient, async_op=True) for gradient in gradients]:
         work.wait()

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from stillroom.data_parallel import process_count, process_number, total
-from stillroom.dual_encoder import DualEncoder
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker
+from stillroom.split_ranker import SplitRanker
 from stillroom.token_store import Tokens
 
 logger = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ def blocks(passage_rows: np.ndarray) -> Iterator[np.ndarray]:
 def score_block(
     model: Ranker, queries: Tokens, passages: Tokens, query_rows: np.ndarray, passage_rows: np.ndarray
 ) -> np.ndarray:
-    """Scores of one block; a dual encoder represents each distinct text of the block once."""
-    if isinstance(model, DualEncoder):
+    """Scores of one block; what reads texts apart represents each distinct text of the block once."""
+    if isinstance(model, SplitRanker):
         distinct_queries, query_places = np.unique(query_rows, return_inverse=True)
         distinct_passages, passage_places = np.unique(passage_rows, return_inverse=True)
         query_side = model.encode_queries(queries.take(distinct_queries))

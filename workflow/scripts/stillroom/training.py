@@ -27,7 +27,7 @@ from stillroom.data_parallel import (
     sum_gradients,
 )
 from stillroom.dual_encoder import DualEncoder
-from stillroom.learning_rate import schedule
+from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._in_batch import in_batch
 from stillroom.model_folder import write_model
@@ -207,7 +207,10 @@ class Trainer:
             minimum=training.minimum_learning_rate / training.learning_rate,
         )
         self.optimizer = OPTIMIZERS[training.optimizer](
-            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+            parameter_groups(model, training),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=True,
         )
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=training.precision == "fp16")
         for ranker in (model, in_batch_teacher) if in_batch_teacher else (model,):
@@ -248,7 +251,7 @@ class Trainer:
         training, step = self.settings.training, self.progress.step
         seed_step(self.seed, step + 1, process_number())
         for group in self.optimizer.param_groups:
-            group["lr"] = training.learning_rate * self.factor(step)
+            group["lr"] = group["peak"] * self.factor(step)
         self.optimizer.zero_grad(set_to_none=True)
         mean = 0.0
         for batch in range(step * training.accumulate, (step + 1) * training.accumulate):
@@ -256,13 +259,17 @@ class Trainer:
             self.check_finite(loss.item())
             self.scaler.scale(loss).backward()
             mean += loss.item()
-        sum_gradients(self.model)
+        self.join_gradients()
         self.scaler.unscale_(self.optimizer)
         if training.gradient_clipping is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.gradient_clipping)
         self.scaler.step(self.optimizer)
         self.update_scale()
         return mean
+
+    def join_gradients(self) -> None:
+        """The gradients of all processes together. In-batch, each applies the kernels to the texts of all."""
+        sum_gradients(self.model, whole=self.model.kernel_parameters() if self.in_batch_loss else ())
 
     def check_finite(self, loss: float) -> None:
         """Stop at a loss that is not a number."""
