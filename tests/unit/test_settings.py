@@ -94,7 +94,7 @@ SCHEMA_ERRORS = [
     (
         "training.short.zzz",
         1,
-        ": unknown key; the legal keys are batch_size, dropout, gradient_clipping, kernel_learning_",
+        ": unknown key; the legal keys are accumulate, batch_size, dropout, gradient_checkpointing, ",
     ),
     ("training.short.steps", None, ": missing; the block needs steps."),
     ("training.short.steps", 0, ": found 0, expected at least 1."),
@@ -119,6 +119,9 @@ SCHEMA_ERRORS = [
     ("rankers.plain.dimensions", 0, ": found 0, expected at least 1."),
     ("training.short.kernel_learning_rate", 0, ": found 0, expected more than 0."),
     ("training.short.schedule", "cosin", ": 'cosin' is not one of constant, linear, cosine."),
+    ("training.short.optimizer", "sgd", ": 'sgd' is not one of adam, adamw."),
+    ("training.short.precision", "fp8", ": 'fp8' is not one of fp32, bf16, fp16."),
+    ("training.short.accumulate", 0, ": found 0, expected at least 1."),
     (
         "tables.main.rows.1.way",
         None,
@@ -174,6 +177,18 @@ SENSE_ERRORS = [
     ("measures", ["RR@10", "MRR@5"], ".1: found 'MRR@5', ir_measures writes RR@5."),
     ("indexes.rerank", {}, ": re-ranking has this name, so no index can; choose another."),
     ("training.short.validate_every", None, "training.short.patience: needs validate_every"),
+    ("training.short.warmup_steps", 101, ": found 101, but there are 100 steps."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "linear", "warmup_steps": 10},
+        ".warmup_steps: found 10, which leaves none of the 10 steps to the schedule linear.",
+    ),
+    ("training.short.minimum_learning_rate", 1e-6, ": has no effect with schedule constant; take the key out."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "cosine", "learning_rate": 1e-4, "minimum_learning_rate": 1e-3},
+        ".minimum_learning_rate: found 0.001, but learning_rate is 0.0001.",
+    ),
     ("training_sets.triples.validation", None, ": missing, but ranker cross validates every 50 steps."),
     (
         "training_sets.other",
@@ -341,6 +356,15 @@ def config_with_words(**encoder) -> dict:
     config["encoders"]["words"] = {"weights": "words:vectors.txt", **encoder}
     config["rankers"]["kernels"] = {"architecture": "tk", "encoder": "words", "loss": "ranknet", "training": "long"}
     return config
+
+
+def test_gradient_checkpointing_is_not_for_architectures_without_an_encoders_layers():
+    config = config_with_words()
+    config["training"]["long"]["gradient_checkpointing"] = True
+    with pytest.raises(ConfigError) as error:
+        check_config(config, SCHEMA)
+    sentence = "has no effect on ranker kernels, a tk; train that with another block."
+    assert str(error.value) == f"training.long.gradient_checkpointing: {sentence}"
 
 
 def test_vectors_of_words_and_a_learning_rate_of_kernels_are_for_tk():

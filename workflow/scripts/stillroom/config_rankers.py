@@ -53,6 +53,7 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
     check_passage_tokens(config, name, ranker)
     check_kernels(config, name, ranker)
+    check_checkpointing(config, name, ranker)
     check_validation(config, name, ranker)
     check_clustering(config, name, ranker)
     if ranker["in_batch"]:
@@ -130,6 +131,14 @@ def check_kernels(config: dict, name: str, ranker: dict) -> None:
     if rate is not None and not constant_of("architectures", ranker["architecture"], "KERNELS"):
         message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
         raise config_error(("training", ranker["training"], "kernel_learning_rate"), message)
+
+
+def check_checkpointing(config: dict, name: str, ranker: dict) -> None:
+    """Gradient checkpointing is for the layers of an encoder, which architectures that start from words do not have."""
+    is_on = config["training"][ranker["training"]]["gradient_checkpointing"]
+    if is_on and constant_of("architectures", ranker["architecture"], "WORDS"):
+        message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
+        raise config_error(("training", ranker["training"], "gradient_checkpointing"), message)
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:

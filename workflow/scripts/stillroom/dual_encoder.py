@@ -4,6 +4,7 @@ Shape suffixes: see `stillroom.ranker`.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 
@@ -28,6 +29,6 @@ class DualEncoder(SplitRanker):
     def similarity(self, queries, passages) -> torch.Tensor:
         """scores_QP of every passage for every query."""
 
-    def score_all(self, queries: Texts, passages: Texts) -> torch.Tensor:
-        """scores_QP of every passage for every query (in-batch scores)."""
-        return self.similarity(self.encode_queries(queries), self.encode_passages(passages))
+    def score_all(self, queries: Texts, passages: Texts, gather: Callable = lambda own: own) -> torch.Tensor:
+        """scores_QP of every passage for every query (in-batch scores); `gather` adds what others have represented."""
+        return self.similarity(gather(self.encode_queries(queries)), gather(self.encode_passages(passages)))

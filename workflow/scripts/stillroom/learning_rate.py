@@ -20,14 +20,14 @@ def parameter_groups(model: Ranker, training: TrainingSettings) -> list[dict]:
     ]
 
 
-def schedule(name: str, *, steps: int, warmup_steps: int) -> Callable[[int], float]:
-    """The factor at step 0, 1, …: a linear rise over the warm-up, then the named way down to 0 at `steps`."""
+def schedule(name: str, *, steps: int, warmup_steps: int, minimum: float = 0.0) -> Callable[[int], float]:
+    """The factor at step 0, 1, …: a linear rise over the warm-up, then the named way down to `minimum` at `steps`."""
     fall = SCHEDULES[name]
 
     def factor(step: int) -> float:
         if step < warmup_steps:
             return (step + 1) / (warmup_steps + 1)
-        return fall((step - warmup_steps) / max(1, steps - warmup_steps))
+        return minimum + (1.0 - minimum) * fall((step - warmup_steps) / (steps - warmup_steps))
 
     return factor
 

@@ -24,7 +24,13 @@ Texts = Sequence[np.ndarray]
 
 
 class Ranker(nn.Module, ABC):
-    """A model that scores passages for queries."""
+    """A model that scores passages for queries.
+
+    `precision` is what its encoder computes in; a training may lower it. Similarities, heads and losses stay float32:
+    scores of 100 and more, as dot products are, would keep too few digits of their margins.
+    """
+
+    precision = torch.float32
 
     def __init__(self, settings: RankerSettings, encoder: nn.Module, tokenizer):
         super().__init__()
@@ -68,9 +74,15 @@ class Ranker(nn.Module, ABC):
         """Results of `forward(rows)` for length-sorted chunks of the inputs, back in the order of the inputs."""
         results: list[torch.Tensor] = [None] * len(inputs)
         for rows in chunks_by_length([len(row) for row in inputs], CHUNK_TOKENS[self.device.type]):
-            for row, result in zip(rows, forward(rows), strict=True):
-                results[row] = result
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                chunk = forward(rows)
+            for row, result in zip(rows, chunk, strict=True):
+                results[row] = result.float()
         return results
+
+    def in_float32(self) -> torch.autocast:
+        """A context within a `forward` of `in_chunks`, for what is not the encoder's: its inputs have to be float32."""
+        return torch.autocast(self.device.type, enabled=False)
 
     def hidden_states(self, inputs: Texts, encoder: nn.Module | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """The last layer of an encoder, by default its own, for padded inputs, and its mask: hidden_BLD, mask_BL."""
@@ -79,7 +91,7 @@ class Ranker(nn.Module, ABC):
         return encoder(input_ids=ids_BL, attention_mask=mask_BL.long()).last_hidden_state, mask_BL
 
     def kernel_parameters(self) -> list[nn.Parameter]:
-        """The parameters with the learning rate of kernels: none but for architectures with KERNELS."""
+        """The similarity's parameters, with the learning rate of kernels: none but for architectures with KERNELS."""
         return []
 
     # Model folders

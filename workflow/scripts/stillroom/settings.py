@@ -24,7 +24,10 @@ class TrainingSettings:
 
     steps: int
     batch_size: int
+    accumulate: int
+    optimizer: str
     learning_rate: float
+    minimum_learning_rate: float
     kernel_learning_rate: float | None
     schedule: str
     warmup_steps: int
@@ -32,6 +35,8 @@ class TrainingSettings:
     dropout: float | None
     passage_tokens: int | None
     gradient_clipping: float | None
+    precision: str
+    gradient_checkpointing: bool
     validate_every: int | None
     patience: int | None
 

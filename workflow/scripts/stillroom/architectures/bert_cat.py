@@ -60,11 +60,13 @@ class BertCat(Ranker):
         segments = {"token_type_ids": in_passage_BL.long()} if has_segments(self.encoder) else {}
         attention_mask = self.attention_mask(in_passage_BL, mask_BL)
         output = self.encoder(input_ids=ids_BL, attention_mask=attention_mask, **segments)
-        if self.is_matched:
-            scores_B = self.matched(output.last_hidden_state, in_passage_BL, mask_BL)
-        else:
-            scores_B = self.classifier(dropout(self.pool(output, mask_BL), self.dropout, self.training)).squeeze(-1)
-        return scores_B / self.settings.temperature
+        with self.in_float32():
+            if self.is_matched:
+                scores_B = self.matched(output.last_hidden_state.float(), in_passage_BL, mask_BL)
+            else:
+                pooled_BD = self.pool(output, mask_BL).float()
+                scores_B = self.classifier(dropout(pooled_BD, self.dropout, self.training)).squeeze(-1)
+            return scores_B / self.settings.temperature
 
     def attention_mask(self, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
         """mask_BL as numbers, or what is added to the attention logits, bias_B1LL, where there is a bias."""

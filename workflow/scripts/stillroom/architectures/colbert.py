@@ -46,8 +46,9 @@ class Colbert(LateInteraction):
     def encode(self, inputs: Texts) -> TokenVectors:
         def forward(rows):
             hidden_BLD, _ = self.hidden_states([inputs[row] for row in rows])
-            hidden_BLD = hidden_BLD if self.linear is None else self.linear(hidden_BLD)
-            hidden_BLD = normalize(hidden_BLD, dim=-1) if self.settings.normalize else hidden_BLD
+            with self.in_float32():
+                hidden_BLD = hidden_BLD.float() if self.linear is None else self.linear(hidden_BLD.float())
+                hidden_BLD = normalize(hidden_BLD, dim=-1) if self.settings.normalize else hidden_BLD
             return [hidden_LD[: len(inputs[row])] for row, hidden_LD in zip(rows, hidden_BLD, strict=True)]
 
         return padded(self.in_chunks(inputs, forward))

@@ -89,6 +89,7 @@ class Prettr(SplitRanker):
 
         def forward(rows):
             hidden_BLD = run_layers(self.encoder, upper, *padded([joined[row] for row in rows]))
-            return self.classifier(hidden_BLD[:, 0]).squeeze(-1)
+            with self.in_float32():
+                return self.classifier(hidden_BLD[:, 0].float()).squeeze(-1)
 
         return torch.stack(self.in_chunks(joined, forward)) / self.settings.temperature

@@ -42,8 +42,8 @@ class Tk(LateInteraction):
     start of α, v and w are those of the authors' code, as is that words without a vector match nothing.
     Differs from the paper: heads are the largest number up to 10 that divides the dimensions. Words may come from an
     encoder's own table, which is then scaled to the length of contextualised vectors. All weights are trained by the
-    same AdamW (the authors' code: a sparse Adam for words). Their code has one more learnt factor of both sums, which
-    their weights contain. Scores are divided by `temperature`.
+    same optimizer (the authors' code: a sparse Adam for words). Their code has one more learnt factor of both sums,
+    which their weights contain. Scores are divided by `temperature`.
     """
 
     def __init__(self, settings, encoder: nn.Embedding, tokenizer):
