@@ -35,6 +35,12 @@ VARIANTS = {
     "dpr": {"architecture": "dpr"},
     "prettr": {"architecture": "prettr", "join_layer": 1},
     "prettr joined at once": {"architecture": "prettr", "join_layer": 0},
+    "prettr max_sim biased": {
+        "architecture": "prettr",
+        "join_layer": 1,
+        "pooling": "max_sim",
+        "cross_attention_bias": -1.5,
+    },
     "tk": {"architecture": "tk"},
 }
 DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith(("bert_cat", "prettr"))]

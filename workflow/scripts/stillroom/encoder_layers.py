@@ -47,10 +47,13 @@ def embed(encoder: PreTrainedModel, ids_BL: torch.Tensor, position: int, segment
 
 
 def run_layers(
-    encoder: PreTrainedModel, layers: nn.ModuleList, hidden_BLD: torch.Tensor, mask_BL: torch.Tensor
+    encoder: PreTrainedModel, layers: nn.ModuleList, hidden_BLD: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """hidden_BLD after some of the encoder's layers, every token reading all others of its row."""
-    mask = create_bidirectional_mask(encoder.config, hidden_BLD, mask_BL.long())
+    """hidden_BLD after some of the encoder's layers, every token reading all others of its row.
+
+    `mask` is mask_BL as numbers, or what is added to the attention logits, bias_B1LL.
+    """
+    mask = create_bidirectional_mask(encoder.config, hidden_BLD, mask)
     for layer in layers:
         hidden_BLD = layer(hidden_BLD, mask)
     return hidden_BLD
