@@ -29,12 +29,17 @@ def expected_metrics(config):
 
 
 def runs(config, systems):
-    """The runs of some systems: a ranker has one per seed."""
+    """The runs of some systems: a ranker has one per seed, one that is used as it is only that of the first."""
     for system in systems:
         if "bm25" in system:
             yield system["bm25"]
         else:
-            yield from (f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in config.get("seeds", [1]))
+            seeds = (
+                config.get("seeds", [1])
+                if "loss" in config["rankers"][system["ranker"]]
+                else config.get("seeds", [1])[:1]
+            )
+            yield from (f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in seeds)
 
 
 def expected_rankers(config):

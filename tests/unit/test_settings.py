@@ -8,7 +8,15 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from stillroom.config import modules_of_ranker, resolve_query_sets, resolve_ranker, systems, systems_of
+from stillroom.config import (
+    modules_of_ranker,
+    rankers_of,
+    resolve_query_sets,
+    resolve_ranker,
+    seeds_of,
+    systems,
+    systems_of,
+)
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
 from stillroom.config_rankers import constant_of
@@ -460,7 +468,15 @@ def test_systems_are_those_of_all_tables_with_every_seed_once():
         "student/seed-1/exact",
         "student/seed-2/exact",
     ]
-    assert systems_of({"label": "x", "ranker": "cross", "way": "rerank"}, [7]) == ["cross/seed-7/rerank"]
+    assert systems_of({"ranker": "cross", "way": "rerank"}, {"cross": [7]}) == ["cross/seed-7/rerank"]
+
+
+def test_what_is_used_as_it_is_has_one_system_however_many_seeds_there_are():
+    as_it_is = {"label": "Plain", "ranker": "plain", "way": "exact"}
+    table = checked("tables.main.rows", [as_it_is])["tables"]["main"]
+    assert "plain/seed-1/exact" in systems(checked("tables.main.rows", [as_it_is]))
+    assert "plain/seed-2/exact" not in systems(checked("tables.main.rows", [as_it_is]))
+    assert seeds_of(checked(), rankers_of(table)) == {"plain": [1], "student": [1, 2]}
 
 
 def test_the_schema_is_a_json_schema():
