@@ -125,7 +125,7 @@ def test_missing_weights_end_in_one_sentence(folder, make_settings):
 @pytest.mark.parametrize(
     ("weights", "kind", "sentence"),
     [
-        ("./no/such/folder", FileNotFoundError, r"^encoder \./no/such/folder: there is no such folder\.$"),
+        ("./no/such/folder", FileNotFoundError, r"^\./no/such/folder: there is no such folder\.$"),
         ("package:no_such_package", ModuleNotFoundError, r"is not installed; pip install no-such-package\.$"),
     ],
 )
