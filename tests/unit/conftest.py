@@ -29,8 +29,10 @@ VARIANTS = {
     "bert_cat mean biased": {"architecture": "bert_cat", "pooling": "mean", "cross_attention_bias": -1.5},
     "bert_cat max_sim": {"architecture": "bert_cat", "pooling": "max_sim", "temperature": 0.05},
     "bert_cat max_sim biased": {"architecture": "bert_cat", "pooling": "max_sim", "cross_attention_bias": -1.5},
+    "bert_cat dense": {"architecture": "bert_cat", "pre_classifier": True},
     "colbert": {"architecture": "colbert"},
     "colbert normalised": {"architecture": "colbert", "normalize": True},
+    "colbert projected": {"architecture": "colbert", "dimensions": 8, "query_augmentation": 3},
 }
 DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith("bert_cat")]
 BERT_DOT_VARIANTS = [name for name in VARIANTS if name.startswith("bert_dot")]

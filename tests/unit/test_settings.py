@@ -205,7 +205,27 @@ SENSE_ERRORS = [
     ("rankers.cross.normalize", True, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
     ("rankers.plain.cross_attention_bias", -2, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
     ("rankers.plain.pooling", "max_sim", ": found 'max_sim', but bert_dot knows cls, mean."),
-    ("rankers.tokens.pooling", "mean", ": has no effect with colbert, which reads normalize, temperature; take the"),
+    ("rankers.tokens.pooling", "mean", ": has no effect with colbert, which reads normalize, temperature, dimensions"),
+    ("rankers.plain.dimensions", 32, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
+    ("rankers.plain.query_augmentation", 8, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
+    ("rankers.tokens.pre_classifier", True, ": has no effect with colbert, which reads normalize, temp"),
+    (
+        "rankers.another",
+        {"architecture": "bert_cat", "encoder": "tiny", "pooling": "max_sim", "pre_classifier": True},
+        ".pre_classifier: has no effect with max_sim, which has no classifier.",
+    ),
+    ("rankers.cross.checkpoint", "./a/folder", ": is used as it is, so it goes without a loss; to train"),
+    (
+        "rankers.plain.checkpoint",
+        "owner/name",
+        "rankers.plain.revision: missing; owner/name is of a hub (there is no such folder), so name the commit",
+    ),
+    ("rankers.plain.revision", "c0ffee", ": is a commit of a hub, but the checkpoint is none of a hub."),
+    (
+        "rankers.another",
+        {"architecture": "bert_dot", "encoder": "tiny", "checkpoint": "./a/folder", "revision": "c0ffee"},
+        ".revision: is a commit of a hub, but the checkpoint is none of a hub.",
+    ),
     (
         "training.short.passage_tokens",
         201,

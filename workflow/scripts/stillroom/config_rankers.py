@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stillroom.config_schema import ConfigError, config_error
 from stillroom.registry import PACKAGE, names
+from stillroom.sources import is_hub_id
 
 # Keys that something must read: key → (key of the reader, its folder, constant of its file), for each reader.
 READERS = {
@@ -45,6 +46,7 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     for key, readers in READERS.items():
         check_read(config, name, key, readers)
     check_architecture(name, ranker, schema)
+    check_checkpoint(name, ranker)
     if ranker["loss"] is None:
         check_untrained(name, ranker)
         return
@@ -71,6 +73,21 @@ def check_architecture(name: str, ranker: dict, schema: dict) -> None:
         if read[key] and ranker[key] not in read[key]:
             message = f"found {ranker[key]!r}, but {architecture} knows {', '.join(read[key])}."
             raise config_error(("rankers", name, key), message)
+    if ranker["pre_classifier"] and ranker["pooling"] == "max_sim":
+        raise config_error(("rankers", name, "pre_classifier"), "has no effect with max_sim, which has no classifier.")
+
+
+def check_checkpoint(name: str, ranker: dict) -> None:
+    """A checkpoint is used as it is, and one of a hub is pinned, because its main branch may change."""
+    checkpoint, revision = ranker["checkpoint"], ranker["revision"]
+    if checkpoint and ranker["loss"]:
+        message = "is used as it is, so it goes without a loss; to train further, name it as weights of an encoder."
+        raise config_error(("rankers", name, "checkpoint"), message)
+    if checkpoint and is_hub_id(checkpoint) and not revision:
+        message = f"missing; {checkpoint} is of a hub (there is no such folder), so name the commit to take."
+        raise config_error(("rankers", name, "revision"), message)
+    if revision and not (checkpoint and is_hub_id(checkpoint)):
+        raise config_error(("rankers", name, "revision"), "is a commit of a hub, but the checkpoint is none of a hub.")
 
 
 def check_read(config: dict, name: str, key: str, readers: list[tuple]) -> None:

@@ -54,6 +54,11 @@ class RankerSettings:
     normalize: bool
     temperature: float
     cross_attention_bias: float
+    pre_classifier: bool
+    dimensions: int | None
+    query_augmentation: int
+    checkpoint: str | None
+    revision: str | None
     loss: str | None
     teacher: str | None
     training: TrainingSettings | None

@@ -6,7 +6,7 @@ Shape suffixes: see `stillroom.ranker`.
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import dropout, normalize
+from torch.nn.functional import dropout, normalize, relu
 
 from stillroom.batches import pad
 from stillroom.pooling import POOLINGS, max_sim
@@ -14,7 +14,17 @@ from stillroom.ranker import Ranker, Texts
 
 RETRIEVES = False
 IN_BATCH = False
-READS = {"pooling": ("cls", "mean", "max_sim"), "temperature": None, "cross_attention_bias": None}
+READS = {
+    "pooling": ("cls", "mean", "max_sim"),
+    "temperature": None,
+    "cross_attention_bias": None,
+    "pre_classifier": None,
+}
+# What transformers calls a model that scores as ours: (our encoder, pre_classifier) → its class.
+SEQUENCE_CLASSIFICATION = {
+    ("BertModel", False): "BertForSequenceClassification",
+    ("DistilBertModel", True): "DistilBertForSequenceClassification",
+}
 
 
 class BertCat(Ranker):
@@ -22,7 +32,8 @@ class BertCat(Ranker):
 
     `pooling: cls` takes the encoder's own pooler (BERT: a dense layer with tanh on [CLS]) where it has one, as
     Hofstätter et al. 2020 (arXiv:2010.02666) did; without the settings below such a folder is a
-    `BertForSequenceClassification` of one label.
+    `BertForSequenceClassification` of one label. `pre_classifier` puts a dense layer with ReLU before W, which makes a
+    DistilBERT a `DistilBertForSequenceClassification`; the authors' published DistilBERT_CAT has none.
     Differs from the paper: `pooling: mean` reads the mean of all token vectors. `pooling: max_sim` has no W and b:
     every query token is matched with the most similar passage token, as in ColBERT, but all have read both texts
     (token similarities of a joint encoder: MacAvaney et al. 2019, arXiv:1904.07094). `cross_attention_bias` is added to
@@ -34,7 +45,9 @@ class BertCat(Ranker):
     def __init__(self, settings, encoder, tokenizer):
         super().__init__(settings, encoder, tokenizer)
         self.is_matched = settings.pooling == "max_sim"
-        self.classifier = nn.Identity() if self.is_matched else nn.Linear(encoder.config.hidden_size, 1)
+        width = encoder.config.hidden_size
+        self.pre_classifier = nn.Linear(width, width) if settings.pre_classifier else nn.Identity()
+        self.classifier = nn.Identity() if self.is_matched else nn.Linear(width, 1)
 
     def score(self, queries: Texts, passages: Texts) -> torch.Tensor:
         query_inputs = [self.query_input(query) for query in queries]
@@ -58,7 +71,8 @@ class BertCat(Ranker):
         if self.is_matched:
             scores_B = self.matched(output.last_hidden_state, in_passage_BL, mask_BL)
         else:
-            scores_B = self.classifier(dropout(self.pool(output, mask_BL), self.dropout, self.training)).squeeze(-1)
+            pooled_BD = self.before_classifier(self.pool(output, mask_BL))
+            scores_B = self.classifier(dropout(pooled_BD, self.dropout, self.training)).squeeze(-1)
         return scores_B / self.settings.temperature
 
     def attention_mask(self, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
@@ -77,10 +91,14 @@ class BertCat(Ranker):
         return max_sim(cosines_BLL, mask_BL & ~in_passage_BL, in_passage_BL)
 
     def pool(self, output, mask_BL: torch.Tensor) -> torch.Tensor:
-        """What the linear layer reads, pooled_BD."""
+        """One vector per input, pooled_BD."""
         if self.settings.pooling == "cls" and getattr(output, "pooler_output", None) is not None:
             return output.pooler_output
         return POOLINGS[self.settings.pooling](output.last_hidden_state, mask_BL)
+
+    def before_classifier(self, pooled_BD: torch.Tensor) -> torch.Tensor:
+        """What the last linear layer reads, pooled_BD."""
+        return relu(self.pre_classifier(pooled_BD)) if self.settings.pre_classifier else pooled_BD
 
     @property
     def has_segments(self) -> bool:
@@ -91,20 +109,25 @@ class BertCat(Ranker):
         return getattr(self.encoder.config, "hidden_dropout_prob", 0.0)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Named as in transformers' sequence classification: the encoder under its own prefix, and `classifier`."""
-        prefix = self.encoder.base_model_prefix
-        encoder = {f"{prefix}.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
-        return encoder | {f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()}
+        """Named as in transformers' sequence classification: the encoder under its own prefix, and the head."""
+        return {
+            f"{prefix}.{name}": tensor for prefix, part in self.parts() for name, tensor in part.state_dict().items()
+        }
 
     def load_weights(self, weights: dict[str, torch.Tensor]) -> None:
-        for prefix, module in ((self.encoder.base_model_prefix, self.encoder), ("classifier", self.classifier)):
+        for prefix, part in self.parts():
             start = f"{prefix}."
-            module.load_state_dict({k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)})
+            part.load_state_dict({k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)})
+
+    def parts(self) -> list[tuple[str, nn.Module]]:
+        """The modules that have weights, with the beginnings of their names."""
+        head = [("pre_classifier", self.pre_classifier), ("classifier", self.classifier)]
+        return [(self.encoder.base_model_prefix, self.encoder), *head]
 
     def save(self, folder) -> None:
         """As every ranker; the config says that it is transformers' sequence classification where that scores alike."""
         settings = self.settings
-        if (settings.pooling, settings.temperature, settings.cross_attention_bias) == ("cls", 1, 0):
-            config, encoder = self.encoder.config, type(self.encoder).__name__
-            config.num_labels, config.architectures = 1, [encoder.replace("Model", "ForSequenceClassification")]
+        known = SEQUENCE_CLASSIFICATION.get((type(self.encoder).__name__, settings.pre_classifier))
+        if known and (settings.pooling, settings.temperature, settings.cross_attention_bias) == ("cls", 1, 0):
+            self.encoder.config.num_labels, self.encoder.config.architectures = 1, [known]
         super().save(folder)
