@@ -57,7 +57,7 @@ def parents_of(config, name):
     """What a ranker learns from."""
     ranker = config["rankers"][name]
     if "teacher" in ranker:
-        yield from config["teachers"][ranker["teacher"]]["average"]
+        yield from config["teachers"][ranker["teacher"]].get("average", [])
     if "clustering" in ranker:
         yield config["clusterings"][ranker["clustering"]]["ranker"]
     if "in_batch" in ranker:
@@ -84,16 +84,45 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     sets = config.get("training_sets", {}) if plan.trained else {}
     sampled = [name for name, training_set in sets.items() if "negatives" in training_set]
     assert {job["training_set"] for job in plan.wildcards("sample_triples")} <= set(sampled)
-    assert {job["training_set"] for job in plan.wildcards("fetch_triples")} <= set(sets) - set(sampled)
-    triples = plan.rules.get("sample_triples", 0) + plan.rules.get("fetch_triples", 0)
+    extracted = [name for name, training_set in sets.items() if "triples_of" in training_set]
+    assert {job["training_set"] for job in plan.wildcards("extract_triples")} <= set(extracted)
+    assert {job["training_set"] for job in plan.wildcards("fetch_triples")} <= set(sets) - set(sampled + extracted)
+    triples = sum(plan.rules.get(rule, 0) for rule in ("sample_triples", "extract_triples", "fetch_triples"))
     assert triples == plan.rules.get("audit_triples", 0) > 0 or not plan.trained
     assert not (project.folder / "results").exists()
 
 
-def test_the_default_experiment_needs_every_rule_but_the_one_for_given_triples(project):
+def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores(project):
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
-    assert rules == (scripts - {"fetch_triples"}) | {"all"}
+    assert rules == (scripts - {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}) | {"all"}
+
+
+def test_the_published_scores_of_ms_marco_are_downloaded_once_each_and_bring_the_triples(project):
+    student = "results/msmarco/rankers/{}/seed-1/model.safetensors"
+    targets = [student.format(name) for name in ("bert_dot_t1", "bert_dot_margin_mse")]
+    plan = project.plan("--configfile", "experiments/msmarco.yaml", "--", *targets)
+    downloads = [{"teacher": name, "suffix": "tsv"} for name in ("t1", "t2")]
+    assert sorted(plan.wildcards("fetch_scores"), key=str) == downloads
+    assert plan.wildcards("extract_triples") == [{"training_set": "triples_small"}]
+    joined = [{"teacher": name, "training_set": "triples_small"} for name in ("t1", "t2")]
+    assert sorted(plan.wildcards("join_scores"), key=str) == joined
+    assert not {"score_triples", "average_scores", "fetch_triples"} & set(plan.rules)
+    assert plan.trained == ["bert_dot_margin_mse/seed-1", "bert_dot_t1/seed-1"]
+
+
+def test_a_score_file_is_read_where_it_lies(project):
+    project.configure({"teachers.cat_and_colbert": {"scores": "own/scores.tsv.gz"}})
+    target = "results/pydocs/rankers/bert_dot_margin_mse/seed-1/model.safetensors"
+    status, text = project.snakemake("--dry-run", "--", target)
+    assert status != 0 and "Missing input files for rule join_scores" in text and "own/scores.tsv.gz" in text
+
+    (project.folder / "own").mkdir()
+    project.write("own/scores.tsv.gz", "")
+    plan = project.plan("--", target)
+    assert plan.trained == ["bert_dot_margin_mse/seed-1"]
+    assert plan.rules["join_scores"] == plan.rules["sample_triples"] == 1
+    assert not {"fetch_scores", "score_triples", "average_scores"} & set(plan.rules)
 
 
 def test_any_metrics_file_is_a_target(project):

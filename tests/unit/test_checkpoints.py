@@ -92,7 +92,7 @@ COLBERT_CONFIG = {
     "trainable": True,
 }
 CAT_CONFIG = {"architectures": ["BERT_Cat"], "bert_model": "distilbert-base-uncased", "model_type": "BERT_Cat"}
-COLBERT = {"architecture": "colbert", "dimensions": DIMENSIONS, "query_augmentation": 8}
+COLBERT = {"architecture": "colbert", "dimensions": DIMENSIONS, "linear_bias": True, "query_augmentation": 8}
 
 
 @pytest.fixture(scope="module")
@@ -442,16 +442,16 @@ def test_missing_unexpected_and_misshapen_tensors_are_named(write, load, colbert
     assert misfit(load, folder, **COLBERT) == (
         f"{folder}/pytorch_model.bin: read as the authors' ColBERT, it does not fit a colbert: "
         "missing embeddings.LayerNorm.bias; unexpected transformer.layer.2.ffn.lin1.weight; "
-        "of another shape compressor.bias [7] instead of [24]."
+        "of another shape linear.bias [7] instead of [24]."
     )
 
 
 def test_a_checkpoint_of_another_architecture_names_its_layout_and_what_is_left_over(write, load, colbert_tensors):
     folder = write(colbert_tensors, COLBERT_CONFIG)
     message = (
-        "/pytorch_model.bin: read as the authors' ColBERT, it does not fit a bert_dot: unexpected compressor.bias, "
+        "/pytorch_model.bin: read as the authors' ColBERT, it does not fit a bert_dot: unexpected linear.bias, "
     )
-    assert misfit(load, folder) == f"{folder}{message}compressor.weight."
+    assert misfit(load, folder) == f"{folder}{message}linear.weight."
 
 
 def test_the_first_of_many_misfits_are_named_and_the_others_counted(write, load, cat_tensors):

@@ -7,7 +7,9 @@ import pytest
 
 from stillroom.losses._in_batch import in_batch
 from stillroom.losses.margin_mse import margin_mse
+from stillroom.losses.mse import mse
 from stillroom.losses.ranknet import ranknet
+from stillroom.losses.weighted_ranknet import weighted_ranknet
 
 RANDOM = np.random.default_rng(1)
 
@@ -55,6 +57,76 @@ def test_margin_mse_is_zero_when_margins_agree_and_unchanged_by_a_constant_per_q
     assert margin_mse(student, teacher + 1000).item() == pytest.approx(margin_mse(student, teacher).item())
 
 
+def pairwise_mse(student, teacher):
+    """Pointwise MSE, pair by pair: half the error of the relevant passage, half that of the other one."""
+    pairs = [(q, p) for q in range(len(student)) for p in range(1, len(student[q]))]
+    error = (student - teacher) ** 2
+    return sum((error[q, 0] + error[q, p]) / 2 for q, p in pairs) / len(pairs)
+
+
+def pairwise_weighted_ranknet(student, teacher):
+    """Weighted RankNet, pair by pair: the teacher's margin times the cross-entropy of the relevant passage winning."""
+    terms = []
+    for q in range(len(student)):
+        for p in range(1, len(student[q])):
+            wins = 1 / (1 + math.exp(-(student[q, 0] - student[q, p])))
+            terms.append((teacher[q, 0] - teacher[q, p]) * -math.log(wins))
+    return sum(terms) / len(terms)
+
+
+REFERENCES = {mse: pairwise_mse, weighted_ranknet: pairwise_weighted_ranknet}
+
+
+@pytest.mark.parametrize("loss", REFERENCES)
+@pytest.mark.parametrize("shape", [(9, 2), (4, 6), (5, 5), (1, 2)])
+def test_losses_with_a_teacher_agree_with_a_loop_over_pairs(loss, shape, torch):
+    student, teacher = scores(*shape), scores(*shape)
+    found = loss(torch.tensor(student), torch.tensor(teacher))
+    assert found.item() == pytest.approx(REFERENCES[loss](student, teacher), rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", REFERENCES)
+@pytest.mark.parametrize("shape", [(6, 2), (3, 4)])
+def test_gradients_are_the_finite_differences_of_the_formula(loss, shape, torch):
+    student, teacher = scores(*shape), scores(*shape)
+    tensor = torch.tensor(student, requires_grad=True)
+    loss(tensor, torch.tensor(teacher)).backward()
+    for place in np.ndindex(shape):
+        step = np.zeros(shape)
+        step[place] = 1e-5
+        up, down = REFERENCES[loss](student + step, teacher), REFERENCES[loss](student - step, teacher)
+        assert tensor.grad[place].item() == pytest.approx((up - down) / 2e-5, rel=1e-5, abs=1e-8)
+
+
+def test_mse_is_zero_for_the_teachers_scores_only_and_feels_a_constant(torch):
+    teacher = torch.tensor(scores(5, 2))
+    assert mse(teacher, teacher).item() == 0
+    assert mse(teacher + 3, teacher).item() == pytest.approx(9)
+
+
+def test_weighted_ranknet_with_margins_of_one_is_ranknet(torch):
+    student = torch.tensor(scores(7, 2))
+    teacher = torch.tensor([[4.0, 3.0]] * 7, dtype=torch.float64)
+    assert weighted_ranknet(student, teacher).item() == pytest.approx(ranknet(student).item(), rel=1e-12)
+    assert weighted_ranknet(student, 5 * teacher).item() == pytest.approx(5 * ranknet(student).item(), rel=1e-12)
+
+
+def test_weighted_ranknet_follows_a_teacher_that_inverts_a_pair_and_ignores_one_that_sees_no_difference(torch):
+    student = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]], requires_grad=True)
+    loss = weighted_ranknet(student, torch.tensor([[2.0, 0.0], [0.0, 2.0], [3.0, 3.0]]))
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-7)
+    towards, away, still = student.grad.tolist()
+    assert towards[0] < 0 < towards[1] and away[1] < 0 < away[0]
+    assert still == [0, 0]
+
+
+def test_weighted_ranknet_of_extreme_scores_is_finite(torch):
+    student = torch.tensor([[-2000.0, 2000.0], [2000.0, -2000.0]], requires_grad=True)
+    weighted_ranknet(student, torch.tensor([[1.0, 0.0], [1.0, 0.0]])).backward()
+    assert student.grad.tolist() == [[-0.5, 0.5], [0.0, 0.0]]
+
+
 def in_batch_margin_mse(student_relevant, student_other, teacher_relevant, teacher_other):
     """Query by query: its relevant passage against those of the other queries, then against their other passages."""
     with_relevant, with_other = [], []
@@ -97,3 +169,19 @@ def test_in_batch_ranknet_counts_every_passage_of_another_query(torch):
     ]
     found = in_batch(ranknet, (torch.tensor(relevant), torch.tensor(other)), (torch.zeros(3, 3), torch.zeros(3, 3)))
     assert found.item() == pytest.approx(np.mean(both), rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", REFERENCES)
+@pytest.mark.parametrize("queries", [2, 5])
+def test_in_batch_losses_with_a_teacher_agree_with_a_loop_over_pairs(loss, queries, torch):
+    matrices = [scores(queries, queries) for _ in range(4)]
+    relevant, other, teacher_relevant, teacher_other = matrices
+    terms = []
+    for student, teacher in [(relevant, teacher_relevant), (other, teacher_other)]:
+        for query in range(queries):
+            for owner in set(range(queries)) - {query}:
+                pair = np.array([[relevant[query, query], student[query, owner]]])
+                wanted = np.array([[teacher_relevant[query, query], teacher[query, owner]]])
+                terms.append(REFERENCES[loss](pair, wanted))
+    found = in_batch(loss, tuple(map(torch.tensor, matrices[:2])), tuple(map(torch.tensor, matrices[2:])))
+    assert found.item() == pytest.approx(np.mean(terms), rel=1e-12)

@@ -19,8 +19,9 @@ from stillroom.config import (
 )
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
-from stillroom.config_rankers import constant_of
+from stillroom.config_rankers import constant_of, parents
 from stillroom.config_schema import read_schema
+from stillroom.config_teachers import suffix_of
 from stillroom.registry import names
 from stillroom.settings import ranker_settings, settings_to_dict
 
@@ -101,7 +102,7 @@ SCHEMA_ERRORS = [
     (
         "training.short.zzz",
         1,
-        ": unknown key; the legal keys are batch_size, dropout, gradient_clipping, learning_rate, ",
+        ": unknown key; the legal keys are accumulate, batch_size, dropout, gradient_checkpointing, ",
     ),
     ("training.short.steps", None, ": missing; the block needs steps."),
     ("training.short.steps", 0, ": found 0, expected at least 1."),
@@ -122,7 +123,13 @@ SCHEMA_ERRORS = [
     ("bm25.okapi.k1", "0.9", ": found '0.9', expected a number; YAML reads it as text, write 0.9 with"),
     ("bm25.okapi.b", 1.5, ": found 1.5, expected at most 1."),
     ("encoders.tiny.revision", 12, ": found 12, expected text or null; write '12' in quotes."),
+    ("rankers.plain.join_layer", -1, ": found -1, expected at least 0."),
+    ("rankers.plain.dimensions", 0, ": found 0, expected at least 1."),
+    ("training.short.kernel_learning_rate", 0, ": found 0, expected more than 0."),
     ("training.short.schedule", "cosin", ": 'cosin' is not one of constant, linear, cosine."),
+    ("training.short.optimizer", "sgd", ": 'sgd' is not one of adam, adamw."),
+    ("training.short.precision", "fp8", ": 'fp8' is not one of fp32, bf16, fp16."),
+    ("training.short.accumulate", 0, ": found 0, expected at least 1."),
     (
         "tables.main.rows.1.way",
         None,
@@ -147,7 +154,7 @@ NAME_ERRORS = [
     ("rankers.tas_b.loss", "margin_msee", ": 'margin_msee' is not one of "),
     ("rankers.tas_b.loss", "_in_batch", ": '_in_batch' is not one of "),
     ("rankers.tas_b.sampler", "all", ": 'all' is not one of random, "),
-    ("rankers.tas_b.in_batch.loss", "mse", ": 'mse' is not one of "),
+    ("rankers.tas_b.in_batch.loss", "mean", ": 'mean' is not one of "),
     ("rankers.tas_b.in_batch.teacher", "t5", ": 't5' is not one of plain, cross, tokens, student, tas_b."),
     ("rankers.tas_b.encoder", "big", ": 'big' is not one of tiny."),
     ("rankers.tas_b.training", "long", ": 'long' is not one of short."),
@@ -155,6 +162,7 @@ NAME_ERRORS = [
     ("rankers.tas_b.teacher", "t5", ": 't5' is not one of cross."),
     ("rankers.tas_b.clustering", "none", ": 'none' is not one of topics."),
     ("teachers.cross.average", ["t5"], ".0: 't5' is not one of plain, cross, tokens, student, tas_b."),
+    ("training_sets.triples.triples_of", "t5", ": 't5' is not one of cross."),
     ("clusterings.topics.ranker", "t5", ": 't5' is not one of plain, cross, tokens, student, tas_b."),
     ("tables.main.test_sets", ["dev", "test"], ".1: 'test' is not one of dev, graded."),
     ("tables.main.measures", ["R@10"], ".0: 'R@10' is not one of RR@10, nDCG@10."),
@@ -177,6 +185,18 @@ SENSE_ERRORS = [
     ("measures", ["RR@10", "MRR@5"], ".1: found 'MRR@5', ir_measures writes RR@5."),
     ("indexes.rerank", {}, ": re-ranking has this name, so no index can; choose another."),
     ("training.short.validate_every", None, "training.short.patience: needs validate_every"),
+    ("training.short.warmup_steps", 101, ": found 101, but there are 100 steps."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "linear", "warmup_steps": 10},
+        ".warmup_steps: found 10, which leaves none of the 10 steps to the schedule linear.",
+    ),
+    ("training.short.minimum_learning_rate", 1e-6, ": has no effect with schedule constant; take the key out."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "cosine", "learning_rate": 1e-4, "minimum_learning_rate": 1e-3},
+        ".minimum_learning_rate: found 0.001, but learning_rate is 0.0001.",
+    ),
     ("training_sets.triples.validation", None, ": missing, but ranker cross validates every 50 steps."),
     (
         "training_sets.other",
@@ -187,6 +207,18 @@ SENSE_ERRORS = [
         "training_sets",
         None,
         "clusterings.topics.training_set: missing; nothing is defined under training_sets.",
+    ),
+    ("teachers.cross", {}, ": found neither average nor scores, expected one of them."),
+    ("teachers.cross.scores", "a.tsv", "teachers.cross: found both average and scores, expected one of them."),
+    ("teachers.cross.md5", "0" * 32, ": has no effect without scores; take the key out."),
+    ("teachers.cross", {"scores": "a.tsv", "md5": "0" * 31}, f".md5: found '{'0' * 31}', expected 32 digits of"),
+    ("teachers.cross", {"scores": "a.tsv", "md5": 7}, ".md5: found 7, expected text or null; write '7' in quotes."),
+    ("teachers.cross", {"scores": "ftp://a/b.tsv"}, ".scores: found 'ftp://a/b.tsv', expected a path or a URL with"),
+    ("training_sets.triples.triples_of", "cross", ": has no effect with negatives, which make other triples; take"),
+    (
+        "training_sets.triples",
+        {**OTHER_SET, "triples_of": "cross"},
+        ".triples_of: cross averages rankers; expected a teacher with scores, a file of triples.",
     ),
     ("rankers.cross.training", None, ": missing, but the loss ranknet needs it; expected one of short."),
     ("rankers.student.teacher", None, ": missing, but the loss margin_mse needs it; expected one of cross."),
@@ -205,8 +237,10 @@ SENSE_ERRORS = [
     ("rankers.cross.normalize", True, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
     ("rankers.plain.cross_attention_bias", -2, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
     ("rankers.plain.pooling", "max_sim", ": found 'max_sim', but bert_dot knows cls, mean."),
-    ("rankers.tokens.pooling", "mean", ": has no effect with colbert, which reads normalize, temperature, dimensions"),
-    ("rankers.plain.dimensions", 32, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
+    ("rankers.tokens.pooling", "mean", ": has no effect with colbert, which reads normalize, temperature, dimens"),
+    ("rankers.cross.join_layer", 2, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
+    ("rankers.student.dimensions", 128, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
+    ("rankers.tokens.contextual_layers", 1, ": has no effect with colbert, which reads normalize, temperature, dim"),
     ("rankers.plain.query_augmentation", 8, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
     ("rankers.tokens.pre_classifier", True, ": has no effect with colbert, which reads normalize, temp"),
     (
@@ -214,6 +248,7 @@ SENSE_ERRORS = [
         {"architecture": "bert_cat", "encoder": "tiny", "pooling": "max_sim", "pre_classifier": True},
         ".pre_classifier: has no effect with max_sim, which has no classifier.",
     ),
+    ("rankers.tokens.linear_bias", True, ": has no effect without dimensions, which are what the linear layer makes."),
     ("rankers.cross.checkpoint", "./a/folder", ": is used as it is, so it goes without a loss; to train"),
     (
         "rankers.plain.checkpoint",
@@ -225,6 +260,21 @@ SENSE_ERRORS = [
         "rankers.another",
         {"architecture": "bert_dot", "encoder": "tiny", "checkpoint": "./a/folder", "revision": "c0ffee"},
         ".revision: is a commit of a hub, but the checkpoint is none of a hub.",
+    ),
+    (
+        "rankers.kernels",
+        {"architecture": "tk", "encoder": "tiny", "pooling": "mean"},
+        ".pooling: has no effect with tk, ",
+    ),
+    (
+        "encoders.tiny.weights",
+        "words:vectors.txt",
+        "rankers.plain.encoder: tiny is a file of word vectors, from which no bert_dot can start, only tk.",
+    ),
+    (
+        "training.short.kernel_learning_rate",
+        1.0e-4,
+        ": has no effect on ranker cross, a bert_cat; train that with another block.",
     ),
     (
         "training.short.passage_tokens",
@@ -328,6 +378,36 @@ def test_an_architecture_is_given_what_it_reads():
     assert checked("rankers.another", ranker)["rankers"]["another"].items() >= settings.items()
 
 
+def config_with_words(**encoder) -> dict:
+    """The small config with a TK on word vectors, and a training block of its own."""
+    config = changed_config("training.long", {"steps": 9, "kernel_learning_rate": 1.0e-4})
+    config["encoders"]["words"] = {"weights": "words:vectors.txt", **encoder}
+    config["rankers"]["kernels"] = {"architecture": "tk", "encoder": "words", "loss": "ranknet", "training": "long"}
+    return config
+
+
+def test_gradient_checkpointing_is_not_for_architectures_without_an_encoders_layers():
+    config = config_with_words()
+    config["training"]["long"]["gradient_checkpointing"] = True
+    with pytest.raises(ConfigError) as error:
+        check_config(config, SCHEMA)
+    sentence = "has no effect on ranker kernels, a tk; train that with another block."
+    assert str(error.value) == f"training.long.gradient_checkpointing: {sentence}"
+
+
+def test_vectors_of_words_and_a_learning_rate_of_kernels_are_for_tk():
+    settings = ranker_settings(resolve_ranker(check_config(config_with_words(), SCHEMA), "kernels"))
+    assert settings.encoder.weights == "words:vectors.txt" and settings.contextual_layers == 2
+    assert settings.training.kernel_learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(("key", "value"), [("layers", 2), ("revision", "main")])
+def test_vectors_of_words_have_no_layers_and_no_revision(key, value):
+    with pytest.raises(ConfigError) as error:
+        check_config(config_with_words(**{key: value}), SCHEMA)
+    assert str(error.value) == f"encoders.words.{key}: has no effect with words:; take the key out."
+
+
 def test_training_may_cut_passages_as_the_encoder_does_or_shorter():
     for limit in (3, 200):
         assert checked("training.short.passage_tokens", limit)["training"]["short"]["passage_tokens"] == limit
@@ -409,6 +489,29 @@ def test_a_config_with_only_bm25_is_complete():
     assert checked_config["seeds"] == [1]
     assert checked_config["rankers"] == checked_config["tables"] == {}
     assert checked_config["reranking"] == {"candidates": None, "depth": 1000}
+
+
+@pytest.mark.parametrize("scores", ["scores.tsv", "/a/folder/scores.tsv.gz", "https://server/scores.tsv?download=1"])
+def test_a_score_file_is_a_teacher_without_rankers_and_needs_no_validation_set(scores):
+    config = changed_config("teachers.cross", {"scores": scores})
+    config["training_sets"]["triples"] = {**OTHER_SET, "triples_of": "cross"}
+    config["training"]["short"] = {"steps": 100}
+    config = check_config(config, SCHEMA)
+    assert config["teachers"]["cross"] == {"average": None, "scores": scores, "md5": None}
+    assert list(parents(config, config["rankers"]["tokens"])) == []
+    assert check_config(config, SCHEMA) == config
+
+
+def test_averaged_rankers_are_measured_on_a_validation_set():
+    config = changed_config("training_sets.triples.validation", None)
+    config["training"]["short"] = {"steps": 100}
+    with pytest.raises(ConfigError, match=r"^training_sets\.triples\.validation: missing, but the teacher of ranker"):
+        check_config(config, SCHEMA)
+
+
+def test_a_download_keeps_the_suffix_of_its_url():
+    assert suffix_of("https://server/a/scores.tsv.gz?download=1") == "tsv.gz"
+    assert suffix_of("https://server/a/scores.tsv?name=b.gz") == "tsv"
 
 
 def test_the_shipped_config_passes():

@@ -148,10 +148,11 @@ def test_a_bar_in_a_label_does_not_split_the_cell(make):
 
 
 def paired_t_test(one, other):
-    """The two-sided p-value from the formula."""
+    """The two-sided p-value from the formula, as printed."""
     differences = np.array(one) - np.array(other)
     statistic = differences.mean() / (differences.std(ddof=1) / np.sqrt(len(differences)))
-    return 2 * student_t.sf(abs(statistic), len(differences) - 1)
+    p_value = 2 * student_t.sf(abs(statistic), len(differences) - 1)
+    return f"p = {p_value:.2f}" if p_value >= 0.01 else "p < 0.01"
 
 
 def values(metrics, test_set, system, measure):
@@ -168,7 +169,7 @@ def test_an_expectation_that_holds_is_noted_with_both_means_and_a_paired_t_test(
     for test_set in ("dev", "graded"):
         one, other = (values(metrics, test_set, system, "RR@10") for system in ("bm25", "poor/seed-1/exact"))
         means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
-        results.append(f"{test_set} holds ({means[0]} to {means[1]}, p = {paired_t_test(one, other):.2f})")
+        results.append(f"{test_set} holds ({means[0]} to {means[1]}, {paired_t_test(one, other)})")
     assert note == f"- Expected: BM25 above Poor 100% in MRR@10: {'; '.join(results)}."
     assert r"above Poor 100\% in MRR@10" in latex
     assert not caplog.records
@@ -179,7 +180,7 @@ def test_an_expectation_that_does_not_hold_says_so_in_the_table_and_in_the_log(m
     expected = {"better": BM25, "than": GOOD, "measure": "nDCG@10", "test_sets": ["graded"]}
     _, _, markdown, _ = make(expectations=[expected])
     (note,) = re.findall("- Expected: BM25 above Good_one in nDCG@10: (.*)", markdown)
-    assert re.fullmatch(r"graded DOES NOT HOLD \(\.\d{3} to \.\d{3}, p = 0\.00\)\.", note)
+    assert re.fullmatch(r"graded DOES NOT HOLD \(\.\d{3} to \.\d{3}, p < 0\.01\)\.", note)
     assert [record.getMessage() for record in caplog.records] == [
         "expectation does not hold on graded: BM25 above Good_one in nDCG@10"
     ]
@@ -206,7 +207,7 @@ def test_seeds_have_a_row_each_and_expectations_are_about_their_mean(make):
         for name in ("good", "poor")
     )
     means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
-    result = f"dev holds ({means[0]} to {means[1]}, p = {paired_t_test(one, other):.2f})"
+    result = f"dev holds ({means[0]} to {means[1]}, {paired_t_test(one, other)})"
     assert f"- Expected: Good_one above Poor 100% in MRR@10: {result}." in markdown
 
 

@@ -96,6 +96,17 @@ def test_a_pair_without_a_score_stops(average):
         average(pairs=([pair for pair in PAIRS if pair != (0, 0)],))  # the relevant passage of two triples
 
 
+def test_scores_that_are_no_numbers_stop(average, monkeypatch):
+    monkeypatch.setitem(globals(), "ONE", [*ONE[:5], float("nan")])
+    with pytest.raises(ValueError, match=r"1\.parquet: 1 scores are not finite; train the ranker anew\.$"):
+        average(pairs=(PAIRS,))
+
+
+def test_batches_make_no_difference(average, monkeypatch):
+    monkeypatch.setattr("stillroom.teacher_scores.BATCH_TRIPLES", 2)
+    test_the_files_hold_the_mean_of_the_raw_scores_in_the_order_of_the_triples(average)
+
+
 def test_rankers_with_different_pairs_stop(average):
     with pytest.raises(
         ValueError, match=r"2\.parquet: the pairs differ from those of .*1\.parquet; score the triples again\.$"

@@ -160,6 +160,17 @@ def training_set_settings(wildcards):
     return stable({key: training_set[key] for key in ("dataset", "triples", "negatives")})
 
 
+def extracted_score_file(wildcards):
+    """The score file that the triples of a training set are taken from."""
+    return score_file_of(CONFIG["training_sets"][wildcards.training_set]["triples_of"])
+
+
+def extraction_settings(wildcards):
+    """How many triples are taken from a score file, and its checksum."""
+    training_set = CONFIG["training_sets"][wildcards.training_set]
+    return {"triples": training_set["triples"], "md5": md5_to_check(training_set["triples_of"])}
+
+
 # rankers.smk
 
 
@@ -190,6 +201,34 @@ def training_inputs(wildcards):
 # teacher_scores.smk
 
 
+def score_file_of(teacher):
+    """A teacher's score file: where it lies, or where it is downloaded to."""
+    scores = CONFIG["teachers"][teacher]["scores"]
+    return f"{RESULTS}/score_files/{teacher}.{suffix_of(scores)}" if is_url(scores) else scores
+
+
+def md5_to_check(teacher):
+    """The checksum of a score file that is read where it lies; that of a download is checked on arrival."""
+    scores, md5 = CONFIG["teachers"][teacher]["scores"], CONFIG["teachers"][teacher]["md5"]
+    return None if is_url(scores) else md5
+
+
+def download_settings(wildcards):
+    """The URL of a score file and its checksum."""
+    teacher = CONFIG["teachers"][wildcards.teacher]
+    return {"scores": teacher["scores"], "md5": teacher["md5"]}
+
+
+def joined_score_file(wildcards):
+    """The score file of a teacher."""
+    return score_file_of(wildcards.teacher)
+
+
+def join_settings(wildcards):
+    """The checksum of the score file of a teacher."""
+    return {"md5": md5_to_check(wildcards.teacher)}
+
+
 def teacher_model(wildcards):
     """The weights of a ranker that scores: the one with the first seed."""
     return weights_of(wildcards.ranker, TEACHER_SEED)
@@ -208,8 +247,8 @@ def averaged_scores(wildcards):
 
 
 def teacher_settings(wildcards):
-    """How a teacher's scores are made."""
-    return stable(CONFIG["teachers"][wildcards.teacher])
+    """The rankers that make a teacher."""
+    return {"average": CONFIG["teachers"][wildcards.teacher]["average"]}
 
 
 # query_clusters.smk

@@ -47,7 +47,7 @@ rule encode_queries:
         f"{RESULTS}/benchmarks/embeddings/{{query_set}}/{{ranker}}/seed-{{seed}}/queries.tsv"
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: 1  # mostly imports: two small jobs side by side are faster
     resources:
         gpu=1,
     params:

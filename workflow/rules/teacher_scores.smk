@@ -1,15 +1,22 @@
 """
-Teacher scores of the training triples.
+Teacher scores of the training triples: those of rankers, averaged, or those of a score file.
 
-Needs: a trained ranker, triples.parquet, queries and passages (tokens) of a training set and its validation set.
+Needs: triples.parquet, queries and passages of a training set; a trained ranker, tokens and a validation set, or a
+score file.
 Makes, under results/<experiment>/:
 
+    score_files/<teacher>.tsv, .tsv.gz                        a downloaded score file
     pair_scores/<ranker>/<training_set>/triples.parquet       a score for every distinct (query, passage) pair
     pair_scores/<ranker>/<training_set>/validation.parquet    a score for every validation candidate
     teacher_scores/<teacher>/<training_set>.parquet           pos_score, neg_score, query_id, pos_id, neg_id
     teacher_scores/<teacher>/<training_set>.tsv               the same columns as the published score files
-    teacher_scores/<teacher>/<training_set>.json              the teacher's validation measures beside BM25's
+    teacher_scores/<teacher>/<training_set>.json              the rankers' validation measures beside BM25's
+    teacher_scores/<teacher>/<training_set>.csv               of a score file: rows and triples that did not match
 """
+
+AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
+PUBLISHED = [name for name in CONFIG["teachers"] if name not in AVERAGED]
+DOWNLOADED = [name for name in PUBLISHED if is_url(CONFIG["teachers"][name]["scores"])]
 
 PAIR_SCORES = f"{RESULTS}/pair_scores/{{ranker}}/{{training_set}}"
 TEACHER_SCORES = f"{RESULTS}/teacher_scores/{{teacher}}/{{training_set}}"
@@ -60,6 +67,8 @@ rule average_scores:
         f"{RESULTS}/logs/teacher_scores/{{teacher}}/{{training_set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/teacher_scores/{{teacher}}/{{training_set}}.tsv"
+    wildcard_constraints:
+        teacher=any_of(AVERAGED),
     conda:
         ENVIRONMENT
     params:
@@ -67,3 +76,49 @@ rule average_scores:
         code=code_of("average_scores"),
     script:
         "../scripts/average_scores.py"
+
+
+rule fetch_scores:
+    """Download a teacher's score file; resumes after an interruption."""
+    output:
+        score_file=f"{RESULTS}/score_files/{{teacher}}.{{suffix}}",
+    log:
+        f"{RESULTS}/logs/score_files/{{teacher}}.{{suffix}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_files/{{teacher}}.{{suffix}}.tsv"
+    wildcard_constraints:
+        teacher=any_of(DOWNLOADED),
+        suffix=r"tsv(\.gz)?",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=download_settings,
+        code=code_of("fetch_scores"),
+    script:
+        "../scripts/fetch_scores.py"
+
+
+rule join_scores:
+    """Look the scores of the training triples up in a teacher's score file."""
+    input:
+        score_file=joined_score_file,
+        triples=f"{RESULTS}/training_sets/{{training_set}}/triples.parquet",
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+        passages=corpus_passages,
+    output:
+        scores=f"{TEACHER_SCORES}.parquet",
+        tsv=f"{TEACHER_SCORES}.tsv",
+        report=f"{TEACHER_SCORES}.csv",
+    log:
+        f"{RESULTS}/logs/teacher_scores/{{teacher}}/{{training_set}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/teacher_scores/{{teacher}}/{{training_set}}.tsv"
+    wildcard_constraints:
+        teacher=any_of(PUBLISHED),
+    conda:
+        ENVIRONMENT
+    params:
+        settings=join_settings,
+        code=code_of("join_scores"),
+    script:
+        "../scripts/join_scores.py"

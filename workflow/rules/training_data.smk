@@ -1,15 +1,18 @@
 """
-Training triples: a dataset's own, or sampled from BM25 candidates; audited before use.
+Training triples: a dataset's own, those of a score file, or sampled from BM25 candidates; audited before use.
 
-Needs: training_sets/<training_set>/{queries.parquet,qrels.txt,candidates.trec}, corpora/<corpus>/passages.parquet.
+Needs: training_sets/<training_set>/{queries.parquet,qrels.txt,candidates.trec}, corpora/<corpus>/passages.parquet,
+a teacher's score file.
 Makes, under results/<experiment>/training_sets/<training_set>/:
 
     triples.parquet    query, positive, negative: row numbers of queries.parquet and passages.parquet
-    audit.csv          what is odd about them, counted
+    score_file.csv     of triples from a score file: its rows, and those with unknown ids, counted
+    audit.csv          what is odd about the triples, counted
 """
 
 SAMPLED = [name for name, training_set in CONFIG["training_sets"].items() if training_set["negatives"]]
-GIVEN = [name for name in CONFIG["training_sets"] if name not in SAMPLED]
+EXTRACTED = [name for name, training_set in CONFIG["training_sets"].items() if training_set["triples_of"]]
+GIVEN = [name for name in CONFIG["training_sets"] if name not in SAMPLED + EXTRACTED]
 
 
 rule fetch_triples:
@@ -32,6 +35,30 @@ rule fetch_triples:
         code=code_of("fetch_triples", training_set_parts),
     script:
         "../scripts/fetch_triples.py"
+
+
+rule extract_triples:
+    """Take the triples of a teacher's score file."""
+    input:
+        score_file=extracted_score_file,
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+        passages=corpus_passages,
+    output:
+        triples=f"{RESULTS}/training_sets/{{training_set}}/triples.parquet",
+        report=f"{RESULTS}/training_sets/{{training_set}}/score_file.csv",
+    log:
+        f"{RESULTS}/logs/training_sets/{{training_set}}/triples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/training_sets/{{training_set}}/triples.tsv"
+    wildcard_constraints:
+        training_set=any_of(EXTRACTED),
+    conda:
+        ENVIRONMENT
+    params:
+        settings=extraction_settings,
+        code=code_of("extract_triples"),
+    script:
+        "../scripts/extract_triples.py"
 
 
 rule sample_triples:

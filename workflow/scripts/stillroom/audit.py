@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stillroom.counts import write_counts
 from stillroom.files import atomic_path
 from stillroom.runs import read_qrels
 from stillroom.triples import Triples, check_known, read_triples
@@ -48,11 +49,7 @@ def audit_triples(
         ("empty passages used", count_empty(texts), len(used)),
         ("passages used that end within a sentence", count_unfinished(texts), len(used)),
     ]
-    table = pd.DataFrame(rows, columns=["check", "count", "of"])
-    for check, count, of in rows:
-        logger.info("%s: %s of %s", check, f"{count:,}", f"{of:,}")
-    with atomic_path(audit_path) as path:
-        table.to_csv(path, index=False)
+    write_counts(rows, audit_path)
 
 
 def judged_negatives(triples: Triples, query_ids, passage_ids, qrels: pd.DataFrame) -> np.ndarray:

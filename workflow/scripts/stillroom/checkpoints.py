@@ -51,7 +51,7 @@ class Layout(NamedTuple):
 # The first that fits is taken. The authors' are those of Hofstätter et al. 2020 (arXiv:2010.02666) on the hub: classes
 # of their own, whose code is in the model cards.
 LAYOUTS = [
-    Layout("the authors' ColBERT", {"bert_model.": "", "compressor.": "compressor."}),
+    Layout("the authors' ColBERT", {"bert_model.": "", "compressor.": "linear."}),
     Layout("the authors' BERT_CAT", {"bert_model.": "", "_classification_layer.": "classifier."}),
     Layout("the authors' PreTTR", {"_classification_layer.": "classifier."}),  # the encoder's names without a prefix
     Layout("a sequence classification of transformers", {"{encoder}.": "", "classifier.": "classifier."}),

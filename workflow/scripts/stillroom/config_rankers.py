@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stillroom.config_schema import ConfigError, config_error
 from stillroom.registry import PACKAGE, names
-from stillroom.sources import is_hub_id
+from stillroom.sources import WORDS_PREFIX, is_hub_id
 
 # Keys that something must read: key → (key of the reader, its folder, constant of its file), for each reader.
 READERS = {
@@ -47,12 +47,15 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
         check_read(config, name, key, readers)
     check_architecture(name, ranker, schema)
     check_checkpoint(name, ranker)
+    check_words(config, name, ranker)
     if ranker["loss"] is None:
         check_untrained(name, ranker)
         return
     if ranker["training"] is None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
     check_passage_tokens(config, name, ranker)
+    check_kernels(config, name, ranker)
+    check_checkpointing(config, name, ranker)
     check_validation(config, name, ranker)
     check_clustering(config, name, ranker)
     if ranker["in_batch"]:
@@ -75,6 +78,9 @@ def check_architecture(name: str, ranker: dict, schema: dict) -> None:
             raise config_error(("rankers", name, key), message)
     if ranker["pre_classifier"] and ranker["pooling"] == "max_sim":
         raise config_error(("rankers", name, "pre_classifier"), "has no effect with max_sim, which has no classifier.")
+    if ranker["linear_bias"] and ranker["dimensions"] is None:
+        message = "has no effect without dimensions, which are what the linear layer makes."
+        raise config_error(("rankers", name, "linear_bias"), message)
 
 
 def check_checkpoint(name: str, ranker: dict) -> None:
@@ -124,14 +130,45 @@ def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
         raise config_error(("training", ranker["training"], "passage_tokens"), message)
 
 
+def check_words(config: dict, name: str, ranker: dict) -> None:
+    """Vectors of words are enough for architectures that bring the layers themselves, and have no layers to cut."""
+    encoder = config["encoders"][ranker["encoder"]]
+    if not encoder["weights"].startswith(WORDS_PREFIX):
+        return
+    architecture = ranker["architecture"]
+    if not constant_of("architectures", architecture, "WORDS"):
+        able = ", ".join(other for other in names("architectures") if constant_of("architectures", other, "WORDS"))
+        message = f"{ranker['encoder']} is a file of word vectors, from which no {architecture} can start, only {able}."
+        raise config_error(("rankers", name, "encoder"), message)
+    for key in ("revision", "layers"):
+        if encoder[key] is not None:
+            raise config_error(("encoders", ranker["encoder"], key), "has no effect with words:; take the key out.")
+
+
+def check_kernels(config: dict, name: str, ranker: dict) -> None:
+    """A learning rate of kernels is for architectures that have some."""
+    rate = config["training"][ranker["training"]]["kernel_learning_rate"]
+    if rate is not None and not constant_of("architectures", ranker["architecture"], "KERNELS"):
+        message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
+        raise config_error(("training", ranker["training"], "kernel_learning_rate"), message)
+
+
+def check_checkpointing(config: dict, name: str, ranker: dict) -> None:
+    """Gradient checkpointing is for the layers of an encoder, which architectures that start from words do not have."""
+    is_on = config["training"][ranker["training"]]["gradient_checkpointing"]
+    if is_on and constant_of("architectures", ranker["architecture"], "WORDS"):
+        message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
+        raise config_error(("training", ranker["training"], "gradient_checkpointing"), message)
+
+
 def check_validation(config: dict, name: str, ranker: dict) -> None:
-    """Who validates, and who learns from a teacher, whose quality is measured, has queries to validate on."""
+    """Who validates, and who learns from rankers, whose quality is measured, has queries to validate on."""
     if config["training_sets"][ranker["training_set"]]["validation"]:
         return
     path = ("training_sets", ranker["training_set"], "validation")
     if every := config["training"][ranker["training"]]["validate_every"]:
         raise config_error(path, f"missing, but ranker {name} validates every {every} steps.")
-    if ranker["teacher"]:
+    if ranker["teacher"] and config["teachers"][ranker["teacher"]]["average"]:
         raise config_error(path, f"missing, but the teacher of ranker {name} is measured on it.")
 
 
@@ -167,7 +204,7 @@ def check_ancestors(config: dict) -> None:
 def parents(config: dict, ranker: dict) -> Iterator[str]:
     """The rankers that have to be there before this one is trained."""
     if ranker["teacher"]:
-        yield from config["teachers"][ranker["teacher"]]["average"]
+        yield from config["teachers"][ranker["teacher"]]["average"] or []
     if ranker["clustering"]:
         yield config["clusterings"][ranker["clustering"]]["ranker"]
     if ranker["in_batch"]:

@@ -95,7 +95,8 @@ def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str
         holds = one.mean() > other.mean()
         p_value = ttest_rel(one, other).pvalue if (one != other).any() else 1.0
         verdict = "holds" if holds else "DOES NOT HOLD"
-        results.append(f"{test_set} {verdict} ({number(one.mean())} to {number(other.mean())}, p = {p_value:.2f})")
+        p_text = f"p = {p_value:.2f}" if p_value >= 0.01 else "p < 0.01"
+        results.append(f"{test_set} {verdict} ({number(one.mean())} to {number(other.mean())}, {p_text})")
         if not holds:
             logger.warning("expectation does not hold on %s: %s above %s in %s", test_set, *names, measure)
     return f"Expected: {names[0]} above {names[1]} in {printed_measure(measure)}: {'; '.join(results)}."

@@ -11,9 +11,20 @@ import pyarrow.parquet as pq
 
 from stillroom.candidates import judge
 from stillroom.files import atomic_path
-from stillroom.triples import pair_keys, read_triples
+from stillroom.triples import Triples, pair_keys, read_triples
 
 logger = logging.getLogger(__name__)
+
+TEACHER_SCORES = pa.schema(
+    {
+        "pos_score": pa.float32(),
+        "neg_score": pa.float32(),
+        "query_id": pa.string(),
+        "pos_id": pa.string(),
+        "neg_id": pa.string(),
+    }
+)
+BATCH_TRIPLES = 1_000_000
 
 
 def average_scores(
@@ -38,24 +49,46 @@ def average_scores(
     """
     triples = read_triples(triples_path)
     keys, scores = mean_scores(triples_scores_paths)
+    pairs = [pair_keys(triples.query, passages) for passages in (triples.positive, triples.negative)]
+    scores_T2 = np.column_stack([look_up(wanted, keys, scores, triples_path) for wanted in pairs])
+    report_quality(teacher, validation_scores_paths, validation_run_path, validation_qrels_path, measures_path)
+    write_scores(triples, scores_T2, queries_path, passages_path, scores_path=scores_path, tsv_path=tsv_path)
+
+
+def write_scores(
+    triples: Triples,
+    scores_T2: np.ndarray,
+    queries_path: str | Path,
+    passages_path: str | Path,
+    *,
+    scores_path: str | Path,
+    tsv_path: str | Path,
+) -> None:
+    """Write the scores of T triples in their order, as parquet and as TSV in the columns of the published files.
+
+    A triple without scores (NaN) has none in the parquet (null) and is not in the TSV.
+    """
     query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"]
     passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"]
-    table = pa.table(
-        {
-            "pos_score": look_up(pair_keys(triples.query, triples.positive), keys, scores, triples_path),
-            "neg_score": look_up(pair_keys(triples.query, triples.negative), keys, scores, triples_path),
-            "query_id": query_ids.take(triples.query),
-            "pos_id": passage_ids.take(triples.positive),
-            "neg_id": passage_ids.take(triples.negative),
-        }
-    )
-    report_quality(teacher, validation_scores_paths, validation_run_path, validation_qrels_path, measures_path)
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    with atomic_path(tsv_path) as path:
-        pyarrow.csv.write_csv(table, path, options)
-    with atomic_path(scores_path) as path:
-        pq.write_table(table, path)
-    logger.info("%s triples with scores", f"{len(table):,}")
+    with (
+        atomic_path(tsv_path) as unfinished_tsv,
+        atomic_path(scores_path) as unfinished,
+        pyarrow.csv.CSVWriter(unfinished_tsv, TEACHER_SCORES, write_options=options) as tsv,
+        pq.ParquetWriter(unfinished, TEACHER_SCORES) as parquet,
+    ):
+        for start in range(0, len(scores_T2), BATCH_TRIPLES):
+            rows = slice(start, start + BATCH_TRIPLES)
+            columns = [
+                *(pa.array(scores, from_pandas=True) for scores in scores_T2[rows].T),
+                query_ids.take(triples.query[rows]),
+                passage_ids.take(triples.positive[rows]),
+                passage_ids.take(triples.negative[rows]),
+            ]
+            table = pa.table(columns, schema=TEACHER_SCORES)
+            parquet.write_table(table)
+            tsv.write_table(table.drop_null())
+    logger.info("%s triples, %s with scores", f"{len(scores_T2):,}", f"{np.isfinite(scores_T2[:, 0]).sum():,}")
 
 
 def mean_scores(paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +98,11 @@ def mean_scores(paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
     for path, other in zip(paths[1:], keys[1:], strict=True):
         if not np.array_equal(keys[0], other):
             raise ValueError(f"{path}: the pairs differ from those of {paths[0]}; score the triples again.")
-    return keys[0], np.mean([table["score"].to_numpy().astype(np.float64) for table in tables], axis=0)
+    means = np.mean([table["score"].to_numpy().astype(np.float64) for table in tables], axis=0)
+    if not np.isfinite(means).all():
+        count = np.count_nonzero(~np.isfinite(means))
+        raise ValueError(f"{', '.join(map(str, paths))}: {count:,} scores are not finite; train the ranker anew.")
+    return keys[0], means
 
 
 def look_up(wanted: np.ndarray, keys: np.ndarray, scores: np.ndarray, path: str | Path) -> np.ndarray:

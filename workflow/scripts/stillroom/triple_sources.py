@@ -13,10 +13,10 @@ from stillroom.candidates import rows_of
 from stillroom.collections.datasets import id_digest, numbered, open_dataset, require
 from stillroom.files import atomic_path
 from stillroom.runs import read_qrels, read_run
+from stillroom.triples import TRIPLES
 
 logger = logging.getLogger(__name__)
 
-TRIPLES = pa.schema({"query": pa.int32(), "positive": pa.int32(), "negative": pa.int32()})
 BATCH_TRIPLES = 1_000_000
 
 

@@ -1,10 +1,16 @@
 """Training triples as columns: (query, relevant passage, other passage), by row numbers of their files."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+
+logger = logging.getLogger(__name__)
+
+TRIPLES = pa.schema({"query": pa.int32(), "positive": pa.int32(), "negative": pa.int32()})
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,11 @@ def read_triples(
     teacher_scores_path: str | Path | None = None,
     clusters_path: str | Path | None = None,
 ) -> Triples:
-    """The triples of a training set, with a teacher's scores and the queries' clusters where they are given."""
-    table = pq.read_table(triples_path, columns=["query", "positive", "negative"])
+    """The triples of a training set, with a teacher's scores and the queries' clusters where they are given.
+
+    Triples that the teacher has no score for (null) are left out, and their number is logged.
+    """
+    table = pq.read_table(triples_path, columns=TRIPLES.names)
     columns = [table[name].to_numpy() for name in table.column_names]
     scores = clusters = None
     if teacher_scores_path:
@@ -33,6 +42,11 @@ def read_triples(
         if len(teacher) != len(table):
             raise ValueError(f"{teacher_scores_path}: expected {len(table):,} rows (triples), found {len(teacher):,}.")
         scores = np.column_stack([teacher["pos_score"].to_numpy(), teacher["neg_score"].to_numpy()])
+        if teacher["pos_score"].null_count:
+            has_score = teacher["pos_score"].is_valid().to_numpy()
+            columns, scores = [column[has_score] for column in columns], scores[has_score]
+            left_out = f"{len(table) - len(scores):,} of {len(table):,}"
+            logger.warning("%s: %s triples have no score and are left out", teacher_scores_path, left_out)
     if clusters_path:
         clusters = pq.read_table(clusters_path, columns=["cluster"])["cluster"].to_numpy()
     return Triples(*columns, teacher_scores=scores, cluster_of_query=clusters)

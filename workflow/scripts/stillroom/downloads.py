@@ -1,0 +1,115 @@
+"""Downloads: resumed where they broke off, and checked before they appear."""
+
+import hashlib
+import logging
+import time
+from pathlib import Path
+
+import requests
+
+from stillroom.files import parts_folder, remove
+from stillroom.log import ProgressMeter
+
+logger = logging.getLogger(__name__)
+
+WAITS = (1, 5, 25)  # seconds before each further try, as long as nothing arrives
+TIMEOUT_SECONDS = 60  # without a byte
+CHUNK_BYTES = 1 << 16  # of one that breaks off, nothing is kept
+TRY_LATER = {408, 429}  # beside the server's own errors, from 500
+BROKEN_OFF = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+class ServerTrouble(requests.ConnectionError):
+    """An answer that may be another one later."""
+
+
+def fetch_file(*, url: str, md5: str | None, path: str | Path, waits: tuple[float, ...] = WAITS) -> None:
+    """Download a file and check its md5, if it is known.
+
+    What has arrived stays in a hidden folder beside `path` and is continued by another try or another run.
+    """
+    path = Path(path)
+    parts = parts_folder(path, [], url=url)
+    content = parts / "content"
+    failures = 0
+    while True:
+        before = size_of(content)
+        try:
+            fetch_rest(url, content)
+            break
+        except BROKEN_OFF as error:
+            failures = 1 if size_of(content) > before else failures + 1
+            if failures > len(waits):
+                raise ConnectionError(
+                    f"{url}: the download failed ({reason(error)}); check the network and run again, or put the "
+                    "path of a copy of your own into the config instead of the URL."
+                ) from error
+            logger.warning("%s: broke off at %s bytes (%s); trying again", url, f"{size_of(content):,}", reason(error))
+            time.sleep(waits[failures - 1])
+    found = md5_of(content)
+    if md5 not in (None, found):
+        remove(parts)
+        raise ValueError(f"{url}: the md5 of what was downloaded is {found}, expected {md5}; correct it or run again.")
+    logger.info("%s: %s bytes, md5 %s", url, f"{size_of(content):,}", found)
+    content.replace(path)
+    remove(parts)
+
+
+def fetch_rest(url: str, content: Path) -> None:
+    """Append what is missing of the file; fetch all of it where the server has no parts, or another file by now."""
+    version = content.with_name("version")  # the server's name for what it sent, to be told from what it has now
+    have = size_of(content)
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if version.exists():
+            headers["If-Range"] = version.read_text()
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        extent = response.headers.get("Content-Range", "")
+        if response.status_code == 416 and extent == f"bytes */{have}":
+            return  # nothing is missing
+        if response.status_code == 416 or (response.status_code == 206 and not extent.startswith(f"bytes {have}-")):
+            remove(content)
+            raise ServerTrouble("the server sent another part than was asked for")
+        check_status(url, response)
+        if response.status_code != 206:
+            have = 0
+            version.unlink(missing_ok=True)
+            if name := version_of(response):
+                version.write_text(name)
+        meter = ProgressMeter(total=have + int(response.headers.get("Content-Length", 0)), unit="bytes", start=have)
+        with open(content, "ab" if have else "wb") as file:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                file.write(chunk)
+                meter.advance(len(chunk))
+
+
+def check_status(url: str, response: requests.Response) -> None:
+    """Stop where another try would bring the same answer."""
+    status = response.status_code
+    if status >= 500 or status in TRY_LATER:
+        raise ServerTrouble(f"the server answers {status} {response.reason}")
+    if status >= 400:
+        raise ValueError(f"{url}: the server answers {status} {response.reason}; correct the URL in the config.")
+
+
+def reason(error: requests.RequestException) -> str:
+    """Why a try failed, in few words: those of requests are many."""
+    return str(error) if isinstance(error, ServerTrouble) else type(error).__name__
+
+
+def version_of(response: requests.Response) -> str | None:
+    """What `If-Range` can name: the file's ETag, unless it is a weak one, or the time of its last change."""
+    tag = response.headers.get("ETag", "W/")
+    return response.headers.get("Last-Modified") if tag.startswith("W/") else tag
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, 0 if it is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def md5_of(path: str | Path) -> str:
+    """md5 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
