@@ -378,6 +378,36 @@ def test_an_architecture_is_given_what_it_reads():
     assert checked("rankers.another", ranker)["rankers"]["another"].items() >= settings.items()
 
 
+HEADS = [
+    ({"architecture": "bert_cat"}, "a checkpoint or pooling: max_sim"),
+    ({"architecture": "bert_cat", "pooling": "mean"}, "a checkpoint or pooling: max_sim"),
+    ({"architecture": "colbert", "dimensions": 8}, "a checkpoint or dimensions: null"),
+    ({"architecture": "prettr"}, "a checkpoint"),
+    ({"architecture": "tk"}, "a checkpoint"),
+]
+
+
+@pytest.mark.parametrize(("ranker", "ways"), HEADS)
+def test_a_ranker_that_is_used_as_it_is_has_no_random_weights(ranker, ways):
+    ranker = {"encoder": "tiny", **ranker}
+    sentence = f"has weights beside the encoder's, and they would be random; add a loss or {ways}."
+    assert error_of("rankers.another", ranker) == f"rankers.another: {sentence}"
+    assert checked("rankers.another", {**ranker, "checkpoint": "./a/folder"})["rankers"]["another"]["loss"] is None
+
+
+@pytest.mark.parametrize(
+    "ranker",
+    [
+        {"architecture": "bert_dot"},
+        {"architecture": "dpr"},
+        {"architecture": "colbert", "query_augmentation": 8},
+        {"architecture": "bert_cat", "pooling": "max_sim"},
+    ],
+)
+def test_a_ranker_without_weights_beside_the_encoders_is_used_as_it_is(ranker):
+    assert checked("rankers.another", {"encoder": "tiny", **ranker})["rankers"]["another"]["checkpoint"] is None
+
+
 def config_with_words(**encoder) -> dict:
     """The small config with a TK on word vectors, and a training block of its own."""
     config = changed_config("training.long", {"steps": 9, "kernel_learning_rate": 1.0e-4})

@@ -50,6 +50,7 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     check_words(config, name, ranker)
     if ranker["loss"] is None:
         check_untrained(name, ranker)
+        check_head(name, ranker)
         return
     if ranker["training"] is None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
@@ -118,6 +119,20 @@ def check_untrained(name: str, ranker: dict) -> None:
     for key in ("training", "training_set", "in_batch"):
         if ranker[key] is not None:
             raise config_error(("rankers", name, key), "has no effect without a loss; add one or take the key out.")
+
+
+def check_head(name: str, ranker: dict) -> None:
+    """A ranker that is used as it is has no random weights: all are a checkpoint's, or the encoder's are all.
+
+    HEADLESS of an architecture are the settings with which the encoder's are all; None where it always has others.
+    """
+    headless = constant_of("architectures", ranker["architecture"], "HEADLESS")
+    has_head = headless is None or any(ranker[key] != value for key, value in headless.items())
+    if has_head and not ranker["checkpoint"]:
+        settings = [f"{key}: {value or 'null'}" for key, value in (headless or {}).items()]
+        ways = " or ".join(["a loss or a checkpoint", *settings])
+        message = f"has weights beside the encoder's, and they would be random; add {ways}."
+        raise config_error(("rankers", name), message)
 
 
 def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:

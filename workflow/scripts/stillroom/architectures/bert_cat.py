@@ -17,6 +17,7 @@ RETRIEVES = False
 IN_BATCH = False
 KERNELS = False
 WORDS = False
+HEADLESS = {"pooling": "max_sim"}
 READS = {
     "pooling": ("cls", "mean", "max_sim"),
     "temperature": None,

@@ -17,6 +17,7 @@ RETRIEVES = False
 IN_BATCH = True
 KERNELS = False
 WORDS = False
+HEADLESS = {"dimensions": None}
 READS = {"normalize": None, "temperature": None, "dimensions": None, "linear_bias": None, "query_augmentation": None}
 
 

@@ -16,6 +16,7 @@ RETRIEVES = False
 IN_BATCH = False
 KERNELS = False
 WORDS = False
+HEADLESS = None
 READS = {"join_layer": None, "temperature": None}
 
 
