@@ -151,6 +151,36 @@ def test_a_metrics_file_that_cannot_be_is_refused(project, target):
     assert "Traceback" not in text
 
 
+def test_a_checkpoint_is_a_row_that_retrieves_and_one_that_re_ranks_and_a_teacher(project):
+    ranker = {"encoder": "minilm", "checkpoint": "owner/name", "revision": "c0ffee"}
+    rows = [("published_dot", "exact"), ("published_dot", "rerank"), ("published_cat", "rerank")]
+    project.configure(
+        {
+            "seeds": [1, 2],
+            "rankers.published_dot": {"architecture": "bert_dot", **ranker},
+            "rankers.published_cat": {"architecture": "bert_cat", **ranker},
+            "teachers.published": {"average": ["published_cat"]},
+            "rankers.bert_dot_margin_mse.teacher": "published",
+            "tables.main.expectations": [],
+            "tables.main.rows": [{"label": way, "ranker": name, "way": way} for name, way in rows],
+        }
+    )
+    plan = project.plan("--", "results/pydocs/tables/main.md")
+    published = [{"ranker": name, "seed": "1"} for name in ("published_cat", "published_dot")]
+    assert sorted(plan.wildcards("export_ranker"), key=str) == published
+    assert plan.trained == []
+    assert {(job["ranker"], job["seed"]) for job in plan.wildcards("rerank")} == {
+        ("published_cat", "1"),
+        ("published_dot", "1"),
+    }
+    (retrieved, *_) = plan.wildcards("retrieve")
+    assert (retrieved["ranker"], retrieved["seed"], retrieved["index"]) == ("published_dot", "1", "exact")
+
+    student = project.plan("--", "results/pydocs/rankers/bert_dot_margin_mse/seed-2/model.safetensors")
+    assert student.wildcards("export_ranker") == [{"ranker": "published_cat", "seed": "1"}]
+    assert student.trained == ["bert_dot_margin_mse/seed-2"]
+
+
 SMALL = """
 experiment: small
 corpora: {wiki: {dataset: wiki}}
