@@ -183,14 +183,59 @@ def test_the_authors_bert_cat(write, load, plain, cat_tensors, pairs, hidden, to
     exported_scores_equal(ranker)
 
 
-def test_the_authors_prettr_has_its_encoder_without_a_prefix_and_its_head_is_our_classifier(plain, torch):
-    from stillroom.checkpoints import layout_of, renamed
+@pytest.fixture
+def prettr_tensors(plain, torch):
+    """The tensors of the authors' PreTTR: a DistilBERT with one more layer, and so without a prefix."""
+    torch.manual_seed(8)
+    return plain.state_dict() | {"_classification_layer.weight": torch.randn(1, 32)}
 
-    encoder = plain.state_dict()
-    tensors = encoder | {"_classification_layer.weight": torch.zeros(1, 32)}
-    layout = layout_of(tensors, "distilbert.")
-    assert layout.name == "the authors' PreTTR"
-    assert renamed(tensors, layout, "distilbert.").keys() == encoder.keys() | {"classifier.weight"}
+
+def prettr_of_the_card(model, head, torch):
+    """A function from the ids of a query and a passage to a score, with the query padded as in a batch of long ones."""
+
+    def embedded(ids, first):
+        own = model.embeddings
+        positions = own.position_embeddings.weight[first : first + len(ids)]
+        return own.LayerNorm(own.word_embeddings.weight[ids] + positions)[None]
+
+    def layer(number, hidden, mask):
+        return model.transformer.layer[number](hidden, torch.tensor(mask).log()[None, None, None])
+
+    def score(query, passage):
+        padded, mask = query + [0] * (12 - len(query)), [1.0] * len(query) + [0.0] * (12 - len(query))
+        passage, passage_mask = passage[1:], [1.0] * (len(passage) - 1)
+        with torch.no_grad():
+            apart = [layer(0, embedded(padded, 0), mask), layer(0, embedded(passage, 12), passage_mask)]
+            joined = layer(1, torch.cat(apart, dim=1), mask + passage_mask)
+            return float(joined[0, 0] @ head[0])
+
+    return score
+
+
+PRETTR_CONFIG = {"architectures": ["PreTTR"], "join_layer_idx": 1, "model_type": "PreTTR"}
+PRETTR = {"architecture": "prettr", "join_layer": 1}
+
+
+def test_the_authors_prettr(write, load, plain, prettr_tensors, pairs, torch, exported_scores_equal):
+    ranker = load(write(prettr_tensors, PRETTR_CONFIG), **PRETTR)
+    score = prettr_of_the_card(plain, prettr_tensors["_classification_layer.weight"], torch)
+    expected = [
+        score(query_ids(query), passage_ids(passage)) for query, passage in zip(*map(unequal, pairs), strict=True)
+    ]
+    with torch.inference_mode():
+        assert ranker.score(*map(unequal, pairs)).tolist() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    exported_scores_equal(ranker)
+
+
+def unequal(texts):
+    """The texts, each cut to another length."""
+    return [text[: 2 + place] for place, text in enumerate(texts)]
+
+
+def test_a_prettr_that_joins_at_another_layer_than_its_folder_says_stops(write, load, prettr_tensors):
+    folder = write(prettr_tensors, PRETTR_CONFIG)
+    message = misfit(load, folder, architecture="prettr", join_layer=0)
+    assert message == f"{folder}: made with join_layer: 1, but the ranker says 0."
 
 
 @pytest.fixture
@@ -285,9 +330,141 @@ def test_without_a_checkpoint_the_encoder_is_used_as_it_is_cut_to_its_layers(loa
     assert all(torch.equal(tensor, expected[name]) for name, tensor in ranker.weights().items())
 
 
-def test_a_head_is_not_left_to_chance(load, tiny_encoder):
-    with pytest.raises(ValueError, match=r"does not fit a bert_cat: missing classifier\.bias, classifier\.weight\.$"):
-        load("", checkpoint=None, architecture="bert_cat", encoder__weights=str(tiny_encoder))
+HEADS = [
+    ({"architecture": "bert_cat"}, "classifier.bias, classifier.weight"),
+    ({"architecture": "bert_cat", "pooling": "mean"}, "classifier.bias, classifier.weight"),
+    ({"architecture": "colbert", "dimensions": 8}, "linear.weight"),
+    ({"architecture": "colbert", "dimensions": 8, "linear_bias": True}, "linear.bias, linear.weight"),
+    ({"architecture": "prettr", "join_layer": 1}, "classifier.weight"),
+    ({"architecture": "tk"}, None),
+]
+
+
+@pytest.mark.parametrize(("changes", "missing"), HEADS)
+def test_a_head_is_not_left_to_chance(changes, missing, make_settings, tiny_encoder, tmp_path):
+    from stillroom.checkpoints import export_ranker
+
+    with pytest.raises(ValueError) as error:
+        export_ranker(settings=make_settings(loss=None, training=None, **changes), model_folder=tmp_path / "exported")
+    expected = f"{tiny_encoder}: no model folder of this workflow, it has no ranker.json; no other has the weights"
+    if missing:
+        name = changes["architecture"]
+        expected = f"safetensors: read as an encoder, it does not fit a {name}: missing {missing}."
+    assert expected in str(error.value)
+    assert not (tmp_path / "exported").exists()
+
+
+# Encoders of other families
+
+
+FAMILIES = {
+    "albert": "AlbertForPreTraining",
+    "deberta-v2": "DebertaV2ForMaskedLM",
+    "electra": "ElectraForPreTraining",
+    "modernbert": "ModernBertForMaskedLM",
+    "mpnet": "MPNetForMaskedLM",
+    "roberta": "RobertaForMaskedLM",
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_encoder_of_any_family_is_a_bert_dot_without_what_it_was_pre_trained_with(
+    family, family_encoder, save_transformers, load, texts, hidden, torch
+):
+    import transformers
+
+    folder, _ = save_transformers(getattr(transformers, FAMILIES[family]), family_encoder(family))
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    ranker = load(folder, encoder__weights=str(folder), pooling="mean")
+    expected = [hidden(model, passage_ids(text)).mean(0).numpy() for text in texts.passage_tokens.take(ROWS)]
+    with torch.inference_mode():
+        found = ranker.encode_passages(texts.passage_tokens.take(ROWS)).numpy()
+    assert found == pytest.approx(np.array(expected), rel=1e-4, abs=1e-5)
+    assert len({round(float(vector[0]), 4) for vector in found}) > 1
+
+
+def test_an_encoder_with_a_decoder_stops(load, tiny_encoder, tmp_path):
+    folder = shutil.copytree(tiny_encoder, tmp_path / "t5")
+    (folder / "config.json").write_text('{"model_type": "t5", "is_encoder_decoder": true}')
+    assert misfit(load, folder) == f"{folder}/config.json: a t5 has a decoder too, expected an encoder."
+
+
+def test_a_colbert_that_marks_its_texts_stops(load, tiny_encoder, tmp_path):
+    folder = shutil.copytree(tiny_encoder, tmp_path / "marked")
+    config = json.loads((folder / "config.json").read_text()) | {"architectures": ["HF_ColBERT"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    message = misfit(load, folder, architecture="colbert", encoder__weights=str(tiny_encoder))
+    assert "which reads [Q] and [D] before queries and passages, where a colbert puts nothing." in message
+
+
+# Two encoders
+
+
+@pytest.fixture
+def two_sided(tmp_path, distilbert, torch):
+    """The folder of two DistilBERTs that differ, and both as transformers has them."""
+    from transformers import DistilBertModel
+
+    models = {}
+    for seed, side in enumerate(("query", "passage")):
+        torch.manual_seed(seed)
+        shutil.copytree(distilbert, tmp_path / "dpr" / side)
+        models[side] = DistilBertModel(DistilBertModel.from_pretrained(distilbert).config).eval()
+        models[side].save_pretrained(tmp_path / "dpr" / side)
+    return tmp_path / "dpr", models
+
+
+def dot_products(hidden, query_model, passage_model, pairs):
+    """[CLS] · [CLS] by two plain encoders."""
+    return [
+        float(hidden(query_model, query_ids(query))[0] @ hidden(passage_model, passage_ids(passage))[0])
+        for query, passage in zip(*pairs, strict=True)
+    ]
+
+
+def test_folders_of_two_encoders_are_a_dpr(two_sided, load, pairs, hidden, torch, exported_scores_equal, caplog):
+    folder, models = two_sided
+    ranker = load(folder, architecture="dpr")
+    expected = dot_products(hidden, models["query"], models["passage"], pairs)
+    with torch.inference_mode():
+        assert ranker.score(*pairs).tolist() == pytest.approx(expected, rel=1e-5)
+    exported_scores_equal(ranker)
+
+
+def test_an_encoder_as_it_is_makes_both_sides_of_a_dpr(load, plain, pairs, hidden, torch):
+    ranker = load("", checkpoint=None, architecture="dpr")
+    with torch.inference_mode():
+        assert ranker.score(*pairs).tolist() == pytest.approx(dot_products(hidden, plain, plain, pairs), rel=1e-5)
+
+
+def test_the_encoders_of_transformers_dpr(tmp_path, tiny_encoder, load, pairs, torch):
+    import transformers
+
+    folder, config = tmp_path / "dpr", transformers.DPRConfig.from_pretrained(tiny_encoder)
+    models = {}
+    for side, kind in (("query", "DPRQuestionEncoder"), ("passage", "DPRContextEncoder")):
+        models[side] = getattr(transformers, kind)(config).eval()
+        models[side].save_pretrained(folder / side)
+    expected = []
+    for query, passage in zip(*pairs, strict=True):
+        with torch.no_grad():
+            vectors = [
+                models[side](torch.tensor([ids])).pooler_output[0]
+                for side, ids in (("query", query_ids(query)), ("passage", passage_ids(passage)))
+            ]
+        expected.append(float(vectors[0] @ vectors[1]))
+    ranker = load(folder, architecture="dpr", encoder__weights=str(tiny_encoder))
+    with torch.inference_mode():
+        assert ranker.score(*pairs).tolist() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_a_dpr_without_one_of_its_folders_stops(two_sided, load):
+    folder, _ = two_sided
+    shutil.rmtree(folder / "passage")
+    with pytest.raises(FileNotFoundError) as error:
+        load(folder, architecture="dpr")
+    message = "its two encoders are expected in folders query and passage, but there is no passage"
+    assert str(error.value) == f"{folder}: read as a dpr, {message}."
 
 
 # sentence-transformers
@@ -448,9 +625,7 @@ def test_missing_unexpected_and_misshapen_tensors_are_named(write, load, colbert
 
 def test_a_checkpoint_of_another_architecture_names_its_layout_and_what_is_left_over(write, load, colbert_tensors):
     folder = write(colbert_tensors, COLBERT_CONFIG)
-    message = (
-        "/pytorch_model.bin: read as the authors' ColBERT, it does not fit a bert_dot: unexpected linear.bias, "
-    )
+    message = "/pytorch_model.bin: read as the authors' ColBERT, it does not fit a bert_dot: unexpected linear.bias, "
     assert misfit(load, folder) == f"{folder}{message}linear.weight."
 
 

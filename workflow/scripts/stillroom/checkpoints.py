@@ -8,14 +8,17 @@ of another shape stops.
 import logging
 import pickle
 import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 from transformers import CONFIG_MAPPING, AutoModel, PretrainedConfig
 
+from stillroom.checkpoint_layouts import Tensors, layout_of, renamed
 from stillroom.encoders import (
     check_safetensors,
     load_config,
@@ -34,35 +37,8 @@ from stillroom.settings import RankerSettings
 
 logger = logging.getLogger(__name__)
 
-Tensors = dict[str, torch.Tensor]
-
-
-class Layout(NamedTuple):
-    """How the tensors of a checkpoint are named: beginning → what we call it; other names stay.
-
-    A checkpoint has this layout if all beginnings occur. `{encoder}` is the encoder's own prefix in transformers,
-    such as `bert`; our names here are without it.
-    """
-
-    name: str
-    beginnings: dict[str, str]
-
-
-# The first that fits is taken. The authors' are those of Hofstätter et al. 2020 (arXiv:2010.02666) on the hub: classes
-# of their own, whose code is in the model cards.
-LAYOUTS = [
-    Layout("the authors' ColBERT", {"bert_model.": "", "compressor.": "linear."}),
-    Layout("the authors' BERT_CAT", {"bert_model.": "", "_classification_layer.": "classifier."}),
-    Layout("the authors' PreTTR", {"_classification_layer.": "classifier."}),  # the encoder's names without a prefix
-    Layout("a sequence classification of transformers", {"{encoder}.": "", "classifier.": "classifier."}),
-    Layout("an encoder with its prefix", {"{encoder}.": ""}),
-    Layout("an encoder", {}),
-]
-# What predicted masked tokens and next sentences in pre-training; an encoder is used without it.
-PRETRAINING_HEADS = ("cls.", "lm_head.", "vocab_layer_norm.", "vocab_projector.", "vocab_transform.")
-# Constants that older versions of transformers stored, and what the first BERT called a layer norm's parameters.
-CONSTANTS = ("embeddings.position_ids", "embeddings.token_type_ids")
-OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+OWN = "ranker.json"  # in every model folder of this workflow, and in no other
+STATED = {"join_layer_idx": "join_layer"}  # key in the authors' config.json, which no tensor shows → our setting
 POOLER = "pooler."
 SHOWN = 4  # names in an error
 
@@ -72,20 +48,40 @@ def export_ranker(*, settings: RankerSettings, model_folder: str | Path) -> None
     write_model(load_checkpoint(settings), Path(model_folder))
 
 
-def load_checkpoint(settings: RankerSettings) -> Ranker:
-    """The ranker of published weights, in evaluation mode."""
+def load_checkpoint(settings: RankerSettings, side: str = "") -> Ranker:
+    """The ranker of published weights, in evaluation mode; `side` is a folder within the checkpoint."""
     source, revision = source_of(settings)
-    folder = locate_model(source, revision)
-    subfolder = transformer_subfolder(folder)
+    folder = locate_model(source, revision) / side
+    check_stated_settings(folder, settings)
+    if settings.architecture == "dpr" and not is_own(folder, settings):
+        return load_sides(folder, settings)
     check_modules(folder, settings)
-    check_own_settings(folder, settings)
+    subfolder = transformer_subfolder(folder)
     report_lengths(folder / subfolder, settings)
-    encoder = AutoModel.from_config(encoder_config(folder / subfolder, settings))
+    path = locate_weights(source, revision, "/".join(filter(None, (side, subfolder))))
+    tensors = read_tensors(path)
+    encoder = blank_encoder(folder / subfolder, tensors, settings)
     tokenizer = load_tokenizer(settings.encoder.weights, settings.encoder.revision)
     check_vocabulary(folder / subfolder, tokenizer, settings)
     ranker = named("architectures", settings.architecture)(settings, encoder, tokenizer)
-    path = locate_weights(source, revision, subfolder)
-    ranker.load_weights(placed(read_tensors(path), ranker, path))
+    ranker.load_weights(placed(tensors, ranker, path))
+    return ranker.eval()
+
+
+def load_sides(folder: Path, settings: RankerSettings) -> Ranker:
+    """A DPR of two encoders: in the folders `query` and `passage` of a checkpoint, or an encoder as it is, twice."""
+    sides = ("query", "passage") if settings.checkpoint else ("", "")
+    if absent := [side for side in sides if not (folder / side).is_dir()]:
+        message = f"its two encoders are expected in folders query and passage, but there is no {absent[0]}"
+        raise FileNotFoundError(f"{folder}: read as a dpr, {message}.")
+    limits = settings.encoder
+    of_queries = replace(limits, passage_tokens=limits.query_tokens)
+    query, passage = (
+        load_checkpoint(replace(settings, architecture="bert_dot", encoder=encoder), side)
+        for side, encoder in zip(sides, (of_queries, limits), strict=True)
+    )
+    ranker = named("architectures", settings.architecture)(settings, passage.encoder, passage.tokenizer)
+    ranker.query_encoder = query.encoder
     return ranker.eval()
 
 
@@ -96,22 +92,47 @@ def source_of(settings: RankerSettings) -> tuple[str, str | None]:
     return settings.encoder.weights, settings.encoder.revision
 
 
+def is_own(folder: Path, settings: RankerSettings) -> bool:
+    """Whether the checkpoint is a model folder of this workflow."""
+    return settings.checkpoint is not None and (folder / OWN).exists()
+
+
+def blank_encoder(folder: Path, tensors: Tensors, settings: RankerSettings) -> nn.Module:
+    """The encoder in the checkpoint's shape, before its weights are loaded."""
+    if is_own(folder, settings):
+        return named("architectures", settings.architecture).blank_encoder(folder, tensors)
+    if constants_of(settings).WORDS:
+        message = f"no other has the weights of a {settings.architecture}"
+        raise ValueError(f"{folder}: no model folder of this workflow, it has no {OWN}; {message}.")
+    return AutoModel.from_config(encoder_config(folder, settings))
+
+
 def encoder_config(folder: Path, settings: RankerSettings) -> PretrainedConfig:
-    """The checkpoint's own config; the encoder's, where it is of a class that transformers does not know."""
-    is_own = settings.checkpoint and read_json(folder / "config.json").get("model_type") in CONFIG_MAPPING
-    config = read_config(folder) if is_own else load_config(settings.encoder)
+    """The checkpoint's own config; the encoder's, where it is of a class that is no encoder of transformers."""
+    kind = read_json(folder / "config.json").get("model_type") if settings.checkpoint else None
+    is_known = kind in CONFIG_MAPPING and kind != "dpr"  # which is a box around a BERT
+    config = read_config(folder) if is_known else load_config(settings.encoder)
     config.dtype = torch.float32  # of the ranker; the checkpoint's may be half of it
     return config
 
 
-def check_own_settings(folder: Path, settings: RankerSettings) -> None:
-    """A model folder of this workflow is used with the settings that it was made with."""
-    made_with = read_json(folder / "ranker.json", default={})
-    read = import_module(f"stillroom.architectures.{settings.architecture}").READS
-    for key in ("architecture", *read):
+def constants_of(settings: RankerSettings) -> ModuleType:
+    """The file of the architecture, which has constants such as READS."""
+    return import_module(f"stillroom.architectures.{settings.architecture}")
+
+
+def check_stated_settings(folder: Path, settings: RankerSettings) -> None:
+    """A model is used with the settings that its folder says it was made with."""
+    config = read_json(folder / "config.json", default={})
+    stated = {ours: config[theirs] for theirs, ours in STATED.items() if theirs in config}
+    stated |= read_json(folder / OWN, default={})
+    for key in ("architecture", *constants_of(settings).READS):
         here = getattr(settings, key)
-        if made_with.get(key, here) != here:
-            raise ValueError(f"{folder}: made with {key}: {made_with[key]}, but the ranker says {here}.")
+        if stated.get(key, here) != here:
+            raise ValueError(f"{folder}: made with {key}: {stated[key]}, but the ranker says {here}.")
+    if config.get("architectures") == ["HF_ColBERT"]:
+        message = f"before queries and passages, where a {settings.architecture} puts nothing"
+        raise ValueError(f"{folder}: a ColBERT of its first authors, which reads [Q] and [D] {message}.")
 
 
 def check_vocabulary(folder: Path, tokenizer, settings: RankerSettings) -> None:
@@ -155,7 +176,7 @@ def read_tensors(path: Path) -> Tensors:
 
 def placed(tensors: Tensors, ranker: Ranker, path: Path) -> Tensors:
     """The tensors under our names, each of them of the shape that the ranker has."""
-    prefix = f"{ranker.encoder.base_model_prefix}."
+    prefix = f"{getattr(ranker.encoder, 'base_model_prefix', '')}."
     layout = layout_of(tensors, prefix)
     logger.info("%s: %d tensors, read as %s", path, len(tensors), layout.name)
     found = cut(renamed(tensors, layout, prefix), ranker)
@@ -171,39 +192,12 @@ def placed(tensors: Tensors, ranker: Ranker, path: Path) -> Tensors:
     return {names[short]: tensor for short, tensor in found.items()}
 
 
-def layout_of(tensors: Tensors, prefix: str) -> Layout:
-    """The first layout whose beginnings all occur."""
-    for layout in LAYOUTS:
-        beginnings = [prefix if beginning == "{encoder}." else beginning for beginning in layout.beginnings]
-        if all(any(name.startswith(beginning) for name in tensors) for beginning in beginnings):
-            return layout
-    raise AssertionError("the last layout fits all")
-
-
-def renamed(tensors: Tensors, layout: Layout, prefix: str) -> Tensors:
-    """The tensors under our names, without constants and the heads of pre-training."""
-    beginnings = {prefix if there == "{encoder}." else there: here for there, here in layout.beginnings.items()}
-    result = {}
-    for name, tensor in tensors.items():
-        there = next((beginning for beginning in beginnings if name.startswith(beginning)), "")
-        here = beginnings.get(there, "") + name.removeprefix(there)
-        for old, new in OLD_NAMES.items():
-            here = here.replace(old, new)
-        if here.endswith(CONSTANTS):
-            continue
-        if here.startswith(PRETRAINING_HEADS):
-            logger.info("left out, a head of pre-training: %s", name)
-            continue
-        result[here] = tensor
-    return result
-
-
 def cut(tensors: Tensors, ranker: Ranker) -> Tensors:
     """The tensors without those of the layers that the encoder's block in the config cuts off."""
     layers = None if ranker.settings.checkpoint else ranker.settings.encoder.layers
     if layers is None:
         return tensors
-    layer = re.compile(r"\.layer\.(\d+)\.")
+    layer = re.compile(r"\blayers?\.(\d+)\.")
     return {name: tensor for name, tensor in tensors.items() if not is_beyond(layer.search(name), layers)}
 
 

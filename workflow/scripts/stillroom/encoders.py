@@ -66,7 +66,10 @@ def read_config(folder: Path) -> PretrainedConfig:
     kind = read_json(folder / "config.json").get("model_type")
     if kind not in CONFIG_MAPPING:
         raise ValueError(f"{folder / 'config.json'}: its model_type is {kind!r}, which transformers does not know.")
-    return AutoConfig.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder)
+    if config.is_encoder_decoder:
+        raise ValueError(f"{folder / 'config.json'}: a {kind} has a decoder too, expected an encoder.")
+    return config
 
 
 def load_word_embeddings(encoder: EncoderSettings) -> nn.Embedding:
