@@ -281,6 +281,32 @@ def test_a_sequence_classification_of_one_label_is_a_bert_cat(
     assert loaded.config.architectures == [kind]
 
 
+def test_a_cross_encoder_of_sentence_transformers_is_a_bert_cat(
+    save_transformers, load, tiny_encoder, tmp_path, texts, torch
+):
+    from sentence_transformers import CrossEncoder
+    from transformers import BertForSequenceClassification
+
+    folder, _ = save_transformers(BertForSequenceClassification, num_labels=1)
+    model = CrossEncoder(str(folder), device="cpu", activation_fn=torch.nn.Identity())
+    model.save_pretrained(str(tmp_path / "cross"))
+    limits = {"encoder__query_tokens": 60, "encoder__passage_tokens": 60}  # its own is of both together
+    ranker = load(tmp_path / "cross", architecture="bert_cat", encoder__weights=str(tiny_encoder), **limits)
+    rows = [row for row in range(40) if len(texts.passage_tokens[row]) < 58][:6]
+    queries = [texts.queries[place] for place in range(len(rows))]
+    expected = model.predict(list(zip(queries, (texts.passages[row] for row in rows), strict=True)))
+    with torch.inference_mode():
+        found = ranker.score(texts.query_tokens.take(range(len(rows))), texts.passage_tokens.take(rows))
+    assert len(rows) == 6 and found.numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(("key", "value", "shown"), [("pooling", "mean", "cls"), ("cross_attention_bias", -2.0, 0.0)])
+def test_a_cross_encoder_with_settings_that_change_its_scores_stops(key, value, shown, write, load, cat_tensors):
+    folder = write(cat_tensors, CAT_CONFIG)
+    message = misfit(load, folder, architecture="bert_cat", **{key: value})
+    assert message == f"{folder}/pytorch_model.bin: made with {key}: {shown}, but the ranker says {value}."
+
+
 def test_a_distilbert_without_the_dense_layer_is_not_called_a_sequence_classification(
     write, load, cat_tensors, tmp_path
 ):
@@ -652,6 +678,15 @@ def test_another_vocabulary_than_the_encoders_stops(write, load, cat_tensors):
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
     message = misfit(load, folder, architecture="bert_cat")
     assert f"2 of 900 words differ, such as {words[7]!r}; name an encoder that has its tokenizer." in message
+
+
+def test_a_model_of_a_hub_that_cannot_be_asked_is_one_sentence_and_nothing_is_written(make_settings, tmp_path):
+    from stillroom.checkpoints import export_ranker
+
+    settings = make_settings(loss=None, training=None, checkpoint="owner/name", revision="c0ffee")
+    with pytest.raises(FileNotFoundError, match=r"^owner/name at revision c0ffee: not in the cache .*\.$") as error:
+        export_ranker(settings=settings, model_folder=tmp_path / "exported")
+    assert "\n" not in str(error.value) and not (tmp_path / "exported").exists()
 
 
 @pytest.mark.parametrize("file", ["config.json", "pytorch_model.bin"])

@@ -14,22 +14,26 @@ class Layout(NamedTuple):
     """How the tensors of a checkpoint are named: beginning → what we call it; other names stay.
 
     A checkpoint has this layout if all beginnings occur. `{encoder}` is the encoder's own prefix in transformers,
-    such as `bert`; our names here are without it.
+    such as `bert`; our names here are without it. `made_with` are the settings that the tensors do not show.
     """
 
     name: str
     beginnings: dict[str, str]
+    made_with: dict | None = None
+
+
+CROSS_ENCODER = {"pooling": "cls", "cross_attention_bias": 0.0}
 
 
 # The first that fits is taken. The authors' are those of Hofstätter et al. 2020 (arXiv:2010.02666) on the hub: classes
 # of their own, whose code is in the model cards.
 LAYOUTS = [
     Layout("the authors' ColBERT", {"bert_model.": "", "compressor.": "linear."}),
-    Layout("the authors' BERT_CAT", {"bert_model.": "", "_classification_layer.": "classifier."}),
+    Layout("the authors' BERT_CAT", {"bert_model.": "", "_classification_layer.": "classifier."}, CROSS_ENCODER),
     Layout("the authors' PreTTR", {"_classification_layer.": "classifier."}),  # the encoder's names without a prefix
     Layout("a query encoder of transformers' DPR", {"question_encoder.bert_model.": ""}),
     Layout("a passage encoder of transformers' DPR", {"ctx_encoder.bert_model.": ""}),
-    Layout("a sequence classification of transformers", {"{encoder}.": "", "classifier.": "classifier."}),
+    Layout("a classification of transformers", {"{encoder}.": "", "classifier.": "classifier."}, CROSS_ENCODER),
     Layout("an encoder with its prefix", {"{encoder}.": ""}),
     Layout("an encoder", {}),
 ]

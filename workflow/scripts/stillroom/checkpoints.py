@@ -125,14 +125,18 @@ def check_stated_settings(folder: Path, settings: RankerSettings) -> None:
     """A model is used with the settings that its folder says it was made with."""
     config = read_json(folder / "config.json", default={})
     stated = {ours: config[theirs] for theirs, ours in STATED.items() if theirs in config}
-    stated |= read_json(folder / OWN, default={})
-    for key in ("architecture", *constants_of(settings).READS):
-        here = getattr(settings, key)
-        if stated.get(key, here) != here:
-            raise ValueError(f"{folder}: made with {key}: {stated[key]}, but the ranker says {here}.")
+    check_made_with(folder, stated | read_json(folder / OWN, default={}), settings)
     if config.get("architectures") == ["HF_ColBERT"]:
         message = f"before queries and passages, where a {settings.architecture} puts nothing"
         raise ValueError(f"{folder}: a ColBERT of its first authors, which reads [Q] and [D] {message}.")
+
+
+def check_made_with(path: Path, made_with: dict, settings: RankerSettings) -> None:
+    """The architecture and what it reads are what the model was made with, as far as that is known."""
+    for key in ("architecture", *constants_of(settings).READS):
+        here = getattr(settings, key)
+        if made_with.get(key, here) != here:
+            raise ValueError(f"{path}: made with {key}: {made_with[key]}, but the ranker says {here}.")
 
 
 def check_vocabulary(folder: Path, tokenizer, settings: RankerSettings) -> None:
@@ -189,6 +193,8 @@ def placed(tensors: Tensors, ranker: Ranker, path: Path) -> Tensors:
         raise ValueError(
             f"{path}: read as {layout.name}, it does not fit a {ranker.settings.architecture}: {complaints}."
         )
+    if layout.made_with and not is_own(path.parent, ranker.settings):  # our own says what it was made with
+        check_made_with(path, layout.made_with, ranker.settings)
     return {names[short]: tensor for short, tensor in found.items()}
 
 
