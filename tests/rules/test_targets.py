@@ -29,12 +29,17 @@ def expected_metrics(config):
 
 
 def runs(config, systems):
-    """The runs of some systems: a ranker has one per seed."""
+    """The runs of some systems: a ranker has one per seed, one that is used as it is only that of the first."""
     for system in systems:
         if "bm25" in system:
             yield system["bm25"]
         else:
-            yield from (f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in config.get("seeds", [1]))
+            seeds = (
+                config.get("seeds", [1])
+                if "loss" in config["rankers"][system["ranker"]]
+                else config.get("seeds", [1])[:1]
+            )
+            yield from (f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in seeds)
 
 
 def expected_rankers(config):
@@ -144,6 +149,36 @@ def test_a_metrics_file_that_cannot_be_is_refused(project, target):
     assert status != 0
     assert f"No rule to produce {target}" in text or "Missing input files for rule" in text
     assert "Traceback" not in text
+
+
+def test_a_checkpoint_is_a_row_that_retrieves_and_one_that_re_ranks_and_a_teacher(project):
+    ranker = {"encoder": "minilm", "checkpoint": "owner/name", "revision": "c0ffee"}
+    rows = [("published_dot", "exact"), ("published_dot", "rerank"), ("published_cat", "rerank")]
+    project.configure(
+        {
+            "seeds": [1, 2],
+            "rankers.published_dot": {"architecture": "bert_dot", **ranker},
+            "rankers.published_cat": {"architecture": "bert_cat", **ranker},
+            "teachers.published": {"average": ["published_cat"]},
+            "rankers.bert_dot_margin_mse.teacher": "published",
+            "tables.main.expectations": [],
+            "tables.main.rows": [{"label": way, "ranker": name, "way": way} for name, way in rows],
+        }
+    )
+    plan = project.plan("--", "results/pydocs/tables/main.md")
+    published = [{"ranker": name, "seed": "1"} for name in ("published_cat", "published_dot")]
+    assert sorted(plan.wildcards("export_ranker"), key=str) == published
+    assert plan.trained == []
+    assert {(job["ranker"], job["seed"]) for job in plan.wildcards("rerank")} == {
+        ("published_cat", "1"),
+        ("published_dot", "1"),
+    }
+    (retrieved, *_) = plan.wildcards("retrieve")
+    assert (retrieved["ranker"], retrieved["seed"], retrieved["index"]) == ("published_dot", "1", "exact")
+
+    student = project.plan("--", "results/pydocs/rankers/bert_dot_margin_mse/seed-2/model.safetensors")
+    assert student.wildcards("export_ranker") == [{"ranker": "published_cat", "seed": "1"}]
+    assert student.trained == ["bert_dot_margin_mse/seed-2"]
 
 
 SMALL = """

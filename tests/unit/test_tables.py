@@ -45,7 +45,7 @@ SETTINGS = {
         {"label": "Good_one", "ranker": "good", "way": "exact"},
         {"label": "Poor 100%", "ranker": "poor", "way": "exact"},
     ],
-    "seeds": [1],
+    "seeds": {"good": [1], "poor": [1]},
     "seen": [],
     "expectations": [],
 }
@@ -194,7 +194,7 @@ def test_a_system_is_not_above_itself(make):
 
 def test_seeds_have_a_row_each_and_expectations_are_about_their_mean(make):
     expected = {"better": GOOD, "than": POOR, "measure": "RR@10", "test_sets": ["dev"]}
-    metrics, rows, markdown, _ = make(seeds=[1, 2], seen=["good"], expectations=[expected])
+    metrics, rows, markdown, _ = make(seeds={"good": [1, 2], "poor": [1, 2]}, seen=["good"], expectations=[expected])
     assert [row["label"] for row in rows] == [
         "BM25",
         "Good_one †, seed 1",

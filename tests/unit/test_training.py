@@ -640,7 +640,7 @@ def test_an_in_batch_teacher_with_another_vocabulary_stops(make_settings, inputs
 def test_an_exported_ranker_is_the_encoder_as_it_is(make_settings, tiny_encoder, tmp_path, torch):
     from safetensors.torch import load_file
 
-    from stillroom.model_folder import export_ranker
+    from stillroom.checkpoints import export_ranker
 
     export_ranker(settings=make_settings(loss=None, training=None), model_folder=tmp_path / "model")
     exported = load_file(tmp_path / "model" / "model.safetensors")

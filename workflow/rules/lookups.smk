@@ -328,20 +328,22 @@ def measure_settings(wildcards):
 # reports.smk
 
 
+def shown(table, test_sets):
+    """A table's block, the seeds of its rankers, and those of them whose encoder knows the collection."""
+    seeds = seeds_of(CONFIG, rankers_of(table))
+    return stable({**table, "seeds": seeds, "seen": rankers_that_saw(CONFIG, test_sets, table["rows"])})
+
+
 def table_settings(wildcards):
-    """A table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    """What a table is made from, beside the metrics."""
     table = CONFIG["tables"][wildcards.table]
-    return stable(
-        {**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, table["test_sets"], table["rows"])}
-    )
+    return shown(table, table["test_sets"])
 
 
 def length_table_settings(wildcards):
-    """A length table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    """What a length table is made from, beside the metrics."""
     table = CONFIG["length_tables"][wildcards.length_table]
-    return stable(
-        {**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, [table["test_set"]], table["rows"])}
-    )
+    return shown(table, [table["test_set"]])
 
 
 def table_metrics(wildcards):

@@ -5,6 +5,7 @@ that read it. What another rule makes (teacher scores, clusters, triples) is an 
 """
 
 import json
+from collections.abc import Iterable
 
 from stillroom.config_rankers import constant_of, parents
 
@@ -72,17 +73,28 @@ def retrieving_rankers(config: dict) -> list[str]:
 
 def systems(config: dict) -> list[str]:
     """Every system that a table names, in the tables' order, once: `bm25`, `<ranker>/seed-<n>/<way>`."""
-    names = {}
+    names, seeds = {}, seeds_of(config, config["rankers"])
     for _, system in named_systems(config):
-        names.update(dict.fromkeys(systems_of(system, config["seeds"])))
+        names.update(dict.fromkeys(systems_of(system, seeds)))
     return list(names)
 
 
-def systems_of(system: dict, seeds: list[int]) -> list[str]:
-    """The systems of one row, or of one side of an expectation: a ranker has one per seed."""
+def systems_of(system: dict, seeds: dict[str, list[int]]) -> list[str]:
+    """The systems of one row, or of one side of an expectation: a ranker has one per seed of its own."""
     if "bm25" in system:
         return [system["bm25"]]
-    return [f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in seeds]
+    return [f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in seeds[system["ranker"]]]
+
+
+def seeds_of(config: dict, rankers: Iterable[str]) -> dict[str, list[int]]:
+    """The seeds of each ranker: one that is used as it is has the first only, because all would be alike."""
+    return {name: config["seeds"] if config["rankers"][name]["loss"] else config["seeds"][:1] for name in rankers}
+
+
+def rankers_of(table: dict) -> list[str]:
+    """The rankers in the rows and expectations of a table."""
+    sides = [expectation[side] for expectation in table.get("expectations", []) for side in ("better", "than")]
+    return sorted({system["ranker"] for system in [*table["rows"], *sides] if "ranker" in system})
 
 
 def named_systems(config: dict) -> list[tuple[tuple, dict]]:

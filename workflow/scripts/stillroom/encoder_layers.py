@@ -27,6 +27,13 @@ def layers_of(encoder: PreTrainedModel) -> nn.ModuleList:
     return encoder.get_submodule(LAYERS[family])
 
 
+def keep_layers(encoder: PreTrainedModel, numbers: list[int]) -> None:
+    """Leave the encoder only these of its layers, numbered from 0, in this order."""
+    layers = layers_of(encoder)
+    encoder.set_submodule(LAYERS[encoder.config.model_type], nn.ModuleList(layers[number] for number in numbers))
+    encoder.config.num_hidden_layers = len(numbers)
+
+
 def first_position(encoder: PreTrainedModel) -> int:
     """The position id of a text's first token: RoBERTa's begin after the padding's."""
     return getattr(encoder.embeddings, "padding_idx", -1) + 1

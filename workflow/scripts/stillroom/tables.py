@@ -68,9 +68,9 @@ def system_rows(settings: dict) -> list[tuple[str, str]]:
     rows = []
     for row in settings["rows"]:
         label = f"{row['label']} {SEEN_MARK}" if row.get("ranker") in settings["seen"] else row["label"]
-        named = systems_of(row, settings["seeds"])
+        named, seeds = systems_of(row, settings["seeds"]), settings["seeds"].get(row.get("ranker"))
         for number, system in enumerate(named):
-            rows.append((system, label if len(named) == 1 else f"{label}, seed {settings['seeds'][number]}"))
+            rows.append((system, label if len(named) == 1 else f"{label}, seed {seeds[number]}"))
     return rows
 
 

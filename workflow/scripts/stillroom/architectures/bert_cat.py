@@ -6,7 +6,7 @@ Shape suffixes: see `stillroom.ranker`.
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, relu
 
 from stillroom.batches import pad
 from stillroom.encoder_layers import has_segments
@@ -18,9 +18,15 @@ RETRIEVES = False
 IN_BATCH = False
 KERNELS = False
 WORDS = False
-READS = {"pooling": ("cls", "mean", "max_sim"), "temperature": None, "cross_attention_bias": None}
-# Families whose sequence classification in transformers is a linear layer on the pooler; others have more layers there.
-LINEAR_HEADS = ("bert", "albert")
+HEADLESS = {"pooling": "max_sim"}
+READS = {
+    "pooling": ("cls", "mean", "max_sim"),
+    "temperature": None,
+    "cross_attention_bias": None,
+    "pre_classifier": None,
+}
+# (family, pre_classifier) of those whose sequence classification in transformers scores as ours; others' heads differ.
+SEQUENCE_CLASSIFICATIONS = (("bert", False), ("albert", False), ("distilbert", True))
 
 
 class BertCat(Ranker):
@@ -28,7 +34,8 @@ class BertCat(Ranker):
 
     `pooling: cls` takes the encoder's own pooler (BERT, ALBERT, RoBERTa: a dense layer with tanh on [CLS]) where it has
     one, and [CLS] itself where it has none (DistilBERT, ELECTRA), as Hofstätter et al. 2020 (arXiv:2010.02666) did;
-    without the settings below, the folder of a BERT or ALBERT is a `…ForSequenceClassification` of one label.
+    `pre_classifier` puts a dense layer with ReLU before W. Without the settings below, the folder of a BERT or ALBERT,
+    and that of a DistilBERT with `pre_classifier`, is a `…ForSequenceClassification` of one label.
     Differs from the paper: `pooling: mean` reads the mean of all token vectors. `pooling: max_sim` has no W and b, and
     `cross_attention_bias` is added to the attention logits between query and passage: see `stillroom.token_matching`.
     Scores are divided by `temperature`.
@@ -37,7 +44,9 @@ class BertCat(Ranker):
     def __init__(self, settings, encoder, tokenizer):
         super().__init__(settings, encoder, tokenizer)
         self.is_matched = settings.pooling == "max_sim"
-        self.classifier = nn.Identity() if self.is_matched else nn.Linear(encoder.config.hidden_size, 1)
+        width = encoder.config.hidden_size
+        self.pre_classifier = nn.Linear(width, width) if settings.pre_classifier else nn.Identity()
+        self.classifier = nn.Identity() if self.is_matched else nn.Linear(width, 1)
 
     def score(self, queries: Texts, passages: Texts) -> torch.Tensor:
         query_inputs = [self.query_input(query) for query in queries]
@@ -61,15 +70,19 @@ class BertCat(Ranker):
             if self.is_matched:
                 scores_B = matched(output.last_hidden_state.float(), in_passage_BL, mask_BL)
             else:
-                pooled_BD = self.pool(output, mask_BL).float()
+                pooled_BD = self.before_classifier(self.pool(output, mask_BL).float())
                 scores_B = self.classifier(dropout(pooled_BD, self.dropout, self.training)).squeeze(-1)
             return scores_B / self.settings.temperature
 
     def pool(self, output, mask_BL: torch.Tensor) -> torch.Tensor:
-        """What the linear layer reads, pooled_BD."""
+        """One vector per input, pooled_BD."""
         if self.settings.pooling == "cls" and getattr(output, "pooler_output", None) is not None:
             return output.pooler_output
         return POOLINGS[self.settings.pooling](output.last_hidden_state, mask_BL)
+
+    def before_classifier(self, pooled_BD: torch.Tensor) -> torch.Tensor:
+        """What the last linear layer reads, pooled_BD."""
+        return relu(self.pre_classifier(pooled_BD)) if self.settings.pre_classifier else pooled_BD
 
     @property
     def dropout(self) -> float:
@@ -78,13 +91,14 @@ class BertCat(Ranker):
     @property
     def parts(self) -> dict[str, nn.Module]:
         """Named as in transformers' sequence classification."""
-        return {f"{self.encoder.base_model_prefix}.": self.encoder, "classifier.": self.classifier}
+        head = {"pre_classifier.": self.pre_classifier, "classifier.": self.classifier}
+        return {f"{self.encoder.base_model_prefix}.": self.encoder, **head}
 
     def save(self, folder) -> None:
         """As every ranker; the config says that it is transformers' sequence classification where that scores alike."""
         settings, config = self.settings, self.encoder.config
         is_plain = (settings.pooling, settings.temperature, settings.cross_attention_bias) == ("cls", 1, 0)
-        if is_plain and config.model_type in LINEAR_HEADS:
+        if is_plain and (config.model_type, settings.pre_classifier) in SEQUENCE_CLASSIFICATIONS:
             encoder = type(self.encoder).__name__
             config.num_labels, config.architectures = 1, [encoder.replace("Model", "ForSequenceClassification")]
         super().save(folder)

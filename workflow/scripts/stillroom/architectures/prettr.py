@@ -18,6 +18,7 @@ RETRIEVES = False
 IN_BATCH = False
 KERNELS = False
 WORDS = False
+HEADLESS = {"pooling": "max_sim"}
 READS = {
     "join_layer": None,
     "pooling": ("cls", "max_sim"),
