@@ -33,22 +33,27 @@ def runs(config, systems):
     for system in systems:
         if "bm25" in system:
             yield system["bm25"]
-        else:
-            seeds = (
-                config.get("seeds", [1])
-                if "loss" in config["rankers"][system["ranker"]]
-                else config.get("seeds", [1])[:1]
-            )
-            yield from (f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in seeds)
+        elif "teacher" in system:
+            yield f"{system['teacher']}/rerank"
+        for ranker in system.get("rankers", [system["ranker"]] if "ranker" in system else []):
+            seeds = config.get("seeds", [1]) if "loss" in config["rankers"][ranker] else config.get("seeds", [1])[:1]
+            yield from (f"{ranker}/seed-{seed}/{system['way']}" for seed in seeds)
 
 
 def expected_rankers(config):
     """`<ranker>/seed-<n>` of everything that a table shows, and of what it learns from: those with the first seed."""
-    waiting = {tuple(run.split("/")[:2]) for _, run in expected_metrics(config) if "/" in run}
-    found = set()
+    waiting, found, first = set(), set(), f"seed-{config.get('seeds', [1])[0]}"
+    for _, run in expected_metrics(config):
+        name, *way = run.split("/")
+        if len(way) == 2:
+            waiting.add((name, way[0]))
+        elif way:
+            waiting |= {
+                (member, f"seed-{config.get('seeds', [1])[0]}") for member in config["teachers"][name]["average"]
+            }
     while waiting:
         found.add(ranker := waiting.pop())
-        parents = {(name, f"seed-{config.get('seeds', [1])[0]}") for name in parents_of(config, ranker[0])}
+        parents = {(name, first) for name in parents_of(config, ranker[0])}
         waiting |= parents - found
     return sorted("/".join(ranker) for ranker in found if "loss" in config["rankers"][ranker[0]])
 
@@ -76,8 +81,14 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert plan.rules["measure"] == len(measured)
     assert plan.trained == expected_rankers(config)
 
-    ways = [run.split("/")[-1] for _, run in measured if "/" in run]
-    assert plan.rules.get("rerank", 0) == ways.count("rerank")
+    ways = [run.split("/")[-1] for _, run in measured if run.count("/") == 2]
+    reranked = {(test_set, run) for test_set, run in measured if run.endswith("/rerank") and run.count("/") == 2}
+    ensembles = [(test_set, run.removesuffix("/rerank")) for test_set, run in measured if run.count("/") == 1]
+    for test_set, teacher in ensembles:
+        seed = config.get("seeds", [1])[0]
+        reranked |= {(test_set, f"{name}/seed-{seed}/rerank") for name in config["teachers"][teacher]["average"]}
+    assert plan.rules.get("rerank", 0) == len(reranked)
+    assert plan.rules.get("average_runs", 0) == len(ensembles)
     assert plan.rules.get("retrieve", 0) == len(ways) - ways.count("rerank")
     assert plan.rules["check_overlap"] == len({test_set for test_set, _ in measured})
 
@@ -95,7 +106,9 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
 def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores(project):
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
-    assert rules == (scripts - {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}) | {"all"}
+    assert rules == (scripts - {"fetch_triples", "extract_triples", "fetch_scores", "join_scores", "average_runs"}) | {
+        "all"
+    }
 
 
 def test_the_published_scores_of_ms_marco_are_downloaded_once_each_and_bring_the_triples(project):

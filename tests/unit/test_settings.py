@@ -133,15 +133,19 @@ SCHEMA_ERRORS = [
     (
         "tables.main.rows.1.way",
         None,
-        "tables.main.rows.1: found label, ranker; expected either bm25, or ranker and way.",
+        "tables.main.rows.1: found label, ranker; expected either bm25, or ranker and way, or teacher and way.",
     ),
     (
         "tables.main.rows.0.way",
         "exact",
-        "tables.main.rows.0: found label, bm25, way; expected either bm25, or ranker and way.",
+        "tables.main.rows.0: found label, bm25, way; expected either bm25, or ranker and way, or teacher and way.",
     ),
-    ("tables.main.rows.2.index", "x", ": unknown key; the legal keys are bm25, label, ranker, way."),
-    ("tables.main.expectations.0.than.label", "x", ": unknown key; the legal keys are bm25, ranker, way."),
+    ("tables.main.rows.2.index", "x", ": unknown key; the legal keys are bm25, label, ranker, teacher, way."),
+    (
+        "tables.main.expectations.0.than.seed",
+        1,
+        ": unknown key; the legal keys are bm25, label, ranker, rankers, teacher, way.",
+    ),
 ]
 
 NAME_ERRORS = [
@@ -293,6 +297,22 @@ SENSE_ERRORS = [
     ("reranking.depth", 2000, ": found 2000, but bm25.okapi.depth is 1000."),
     ("reranking", None, ".candidates: missing, but tables.main.rows.1 re-ranks; expected one of okapi."),
     ("tables.main.rows.1.way", "exact", ": cross is a bert_cat, which cannot retrieve by 'exact'"),
+    ("tables.main.rows.1.label", ["a", "b"], ": found [a, b], expected one for each of the columns system."),
+    (
+        "tables.main.label_columns",
+        ["model", "loss"],
+        "tables.main.rows.0.label: found 'BM25', expected one for each of the columns model, loss.",
+    ),
+    (
+        "tables.main.rows.1",
+        {"label": "T", "teacher": "cross", "way": "exact"},
+        ".way: found 'exact', but a teacher only finds passages by rerank.",
+    ),
+    (
+        "tables.main.expectations.0.than",
+        {"rankers": ["plain", "cross"], "way": "exact", "label": "both"},
+        ".way: cross is a bert_cat, which cannot retrieve by 'exact'",
+    ),
     (
         "length_tables.lengths.rows",
         [{"label": "x", "ranker": "tokens", "way": "exact"}],

@@ -12,8 +12,8 @@ from stillroom.code import code_of_script
 from stillroom.config import (
     modules_of_ranker,
     rankers_of,
-    rankers_that_saw,
     retrieving_rankers,
+    rows_that_saw,
     training_sets_behind,
     resolve_query_sets,
     resolve_ranker,

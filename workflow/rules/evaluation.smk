@@ -2,13 +2,14 @@
 Measures, by query and on average.
 
 Needs: a run, the queries and judgements of its test set.
-Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>.
+Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25`, <ranker>/seed-<n>/<way> or <teacher>/rerank.
 """
 
 SYSTEM = "|".join(
     [
         any_of(CONFIG["bm25"]),
         f"({any_of(CONFIG['rankers'])})/seed-\\d+/rerank",
+        f"({any_of(CONFIG['teachers'])})/rerank",
         f"({any_of(retrieving_rankers(CONFIG))})/seed-\\d+/({any_of(CONFIG['indexes'])})",
     ]
 )
