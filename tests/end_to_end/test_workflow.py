@@ -129,6 +129,57 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(finished, 
     assert hashlib.sha256((project.folder / other).read_bytes()).hexdigest() != before
 
 
+HINGE = """
+NEEDS_TEACHER = False
+
+
+def hinge(student_scores_BP, teacher_scores_BP=None):
+    return (1 - student_scores_BP[:, :1] + student_scores_BP[:, 1:]).clamp(min=0).mean()
+"""
+FIRST_AND_MEAN = """
+import torch
+
+from stillroom.architectures.bert_dot import BertDot
+from stillroom.pooling import POOLINGS
+
+RETRIEVES = True
+IN_BATCH = True
+KERNELS = False
+WORDS = False
+HEADLESS = {}
+READS = {"temperature": None}
+
+
+class FirstAndMean(BertDot):
+    def encode(self, inputs, encoder=None):
+        def forward(rows):
+            states = self.hidden_states([inputs[row] for row in rows])
+            return list(POOLINGS["cls"](*states) + POOLINGS["mean"](*states))
+
+        return torch.stack(self.in_chunks(inputs, forward))
+"""
+
+
+def test_a_new_loss_and_a_new_architecture_are_a_file_each_and_a_block_of_config(finished, tmp_path):
+    project = finished.copy(tmp_path / "new")
+    library = project.folder / "workflow/scripts/stillroom"
+    (library / "losses/hinge.py").write_text(HINGE)
+    (library / "architectures/first_and_mean.py").write_text(FIRST_AND_MEAN)
+    config = project.folder / "experiment.yaml"
+    block = "  new: {architecture: first_and_mean, encoder: minilm, temperature: 20, loss: hinge, training: short}\n"
+    config.write_text(config.read_text().replace("rankers:\n", f"rankers:\n{block}", 1))
+    others = {path: path.stat().st_mtime_ns for path in (project.results / "rankers").rglob("*") if path.is_file()}
+    done = project.run(
+        "--", f"{RESULTS}/metrics/dev/new/seed-1/exact.json", f"{RESULTS}/metrics/dev/new/seed-1/rerank.json"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in others} == others
+    curve = pd.read_json(project.results / "rankers/new/seed-1/training.jsonl", lines=True)
+    assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
+    recall = project.metrics("dev", "new/seed-1/exact")["measures"]["R@100"]["mean"]
+    assert recall > 5 * 100 / 4000  # of chance
+
+
 @pytest.mark.parametrize(
     ("file", "content", "target", "message"),
     [
