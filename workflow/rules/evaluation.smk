@@ -1,8 +1,9 @@
 """
-Measures, by query and on average.
+Measures of effectiveness, by query and on average, and of efficiency.
 
-Needs: a run, the queries and judgements of its test set.
-Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>.
+Needs: a run, the queries and judgements of its test set; a model folder and BM25 candidates.
+Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>;
+results/<experiment>/efficiency/<efficiency_table>/<ranker>.json.
 """
 
 SYSTEM = "|".join(
@@ -35,3 +36,27 @@ rule measure:
         code=code_of("measure"),
     script:
         "../scripts/measure.py"
+
+
+rule measure_efficiency:
+    """Time a ranker on the candidates of single queries, alone on the machine."""
+    input:
+        model=costed_model,
+        candidates=costed_candidates,
+        queries=costed_queries,
+        passages=costed_passages,
+        tokens=costed_tokens,
+    output:
+        efficiency=f"{RESULTS}/efficiency/{{efficiency_table}}/{{ranker}}.json",
+    log:
+        f"{RESULTS}/logs/efficiency/{{efficiency_table}}/{{ranker}}.log",
+    conda:
+        ENVIRONMENT
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        settings=efficiency_settings,
+        code=code_of("measure_efficiency", ranker_parts),
+    script:
+        "../scripts/measure_efficiency.py"

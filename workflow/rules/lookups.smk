@@ -325,6 +325,42 @@ def measure_settings(wildcards):
     }
 
 
+def costed(wildcards):
+    """The block of an efficiency table."""
+    return CONFIG["efficiency_tables"][wildcards.efficiency_table]
+
+
+def costed_model(wildcards):
+    """The weights of a ranker that is timed: the one with the first seed."""
+    return weights_of(wildcards.ranker, TEACHER_SEED)
+
+
+def costed_candidates(wildcards):
+    """The run whose first passages are scored."""
+    return f"{RESULTS}/runs/{costed(wildcards)['test_set']}/{CONFIG['reranking']['candidates']}.trec"
+
+
+def costed_queries(wildcards):
+    """The queries whose candidates are scored."""
+    return f"{RESULTS}/test_sets/{costed(wildcards)['test_set']}/queries.parquet"
+
+
+def costed_passages(wildcards):
+    """The passages of an efficiency table."""
+    return passages_of(CONFIG["test_sets"][costed(wildcards)["test_set"]]["corpus"])
+
+
+def costed_tokens(wildcards):
+    """The token store that a timed ranker reads."""
+    corpus = CONFIG["test_sets"][costed(wildcards)["test_set"]]["corpus"]
+    return tokens_of(corpus, CONFIG["rankers"][wildcards.ranker]["encoder"])
+
+
+def efficiency_settings(wildcards):
+    """How many queries are timed, and with how many candidates."""
+    return {key: costed(wildcards)[key] for key in ("candidates", "queries")}
+
+
 # reports.smk
 
 
@@ -365,3 +401,14 @@ def length_table_test_set(wildcards):
         "qrels": f"{RESULTS}/test_sets/{test_set}/qrels.txt",
         "passages": passages_of(CONFIG["test_sets"][test_set]["corpus"]),
     }
+
+
+def efficiency_table_settings(wildcards):
+    """The headline and the rows of an efficiency table."""
+    return stable({key: costed(wildcards)[key] for key in ("title", "rows")})
+
+
+def efficiency_table_costs(wildcards):
+    """What the rankers of an efficiency table cost, in the order of its rows."""
+    folder = f"{RESULTS}/efficiency/{wildcards.efficiency_table}"
+    return [f"{folder}/{row['ranker']}.json" for row in costed(wildcards)["rows"]]

@@ -52,6 +52,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         if name in config["tables"]:
             raise config_error(("length_tables", name), "a table has this name; choose another.")
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
+    for name, table in config["efficiency_tables"].items():
+        check_efficiency_table(config, name, table)
     return config
 
 
@@ -122,6 +124,20 @@ def check_way(config: dict, path: tuple, system: dict) -> None:
         row = ".".join(str(key) for key in path)
         message = f"missing, but {row} re-ranks; {choices('bm25', list(config['bm25']))}."
         raise config_error(("reranking", "candidates"), message)
+
+
+def check_efficiency_table(config: dict, name: str, table: dict) -> None:
+    """Its name is free, and BM25 keeps as many candidates as it wants."""
+    path = ("efficiency_tables", name)
+    if name in config["tables"] or name in config["length_tables"]:
+        raise config_error(path, "a table has this name; choose another.")
+    candidates = config["reranking"]["candidates"]
+    if candidates is None:
+        message = f"missing, but {'.'.join(path)} re-ranks; {choices('bm25', list(config['bm25']))}."
+        raise config_error(("reranking", "candidates"), message)
+    kept = config["bm25"][candidates]["depth"]
+    if table["candidates"] > kept:
+        raise config_error((*path, "candidates"), f"found {table['candidates']}, but bm25.{candidates}.depth is {kept}.")
 
 
 def check_ascending(path: tuple, edges: list[int]) -> None:

@@ -21,6 +21,7 @@ LATEX = str.maketrans(
     | {"<": "$<$", ">": "$>$", "≤": r"$\leq$", "–": "--", SEEN_MARK: r"\textdagger{}"}
 )
 Metrics = dict[tuple[str, str], dict]  # (test set, system) → the content of its metrics file
+Cells = list[list[tuple[str, bool]]]  # rows of numbers as printed, and whether each is the best of its column
 
 
 def make_table(
@@ -123,27 +124,30 @@ def write_table(
     values: np.ndarray,
     notes: list[str],
     paths: tuple[str | Path, str | Path, str | Path],
+    units: list[float] | None = None,
+    is_contest: bool = True,
 ) -> None:
-    """Write (system, label) rows with their values: CSV in full precision, Markdown and LaTeX with the best in bold."""
+    """Write (system, label) rows with their values: CSV in full precision, Markdown and LaTeX with the best in bold.
+
+    `units` divide the columns of Markdown and LaTeX; without a contest nothing is the best.
+    """
     csv_path, md_path, tex_path = paths
     frame = pd.DataFrame(values, columns=headers)
     frame.insert(0, "system", [system for system, _ in rows])
     frame.insert(1, "label", [label for _, label in rows])
     labels = [label for _, label in rows]
+    cells = marked(values / np.array(units or [1]), printed, is_contest)
     with atomic_path(csv_path) as path:
         frame.to_csv(path, index=False)
     with atomic_path(md_path) as path:
-        path.write_text(markdown(title, labels, printed, values, notes), encoding="utf-8")
+        path.write_text(markdown(title, labels, printed, cells, notes), encoding="utf-8")
     with atomic_path(tex_path) as path:
-        path.write_text(latex(title, labels, printed, values, notes), encoding="utf-8")
+        path.write_text(latex(title, labels, printed, cells, notes), encoding="utf-8")
 
 
-def markdown(title: str, labels: list[str], printed: list[str], values: np.ndarray, notes: list[str]) -> str:
+def markdown(title: str, labels: list[str], printed: list[str], cells: Cells, notes: list[str]) -> str:
     """A table that reads well as plain text too, and its notes as a list."""
-    cells = [
-        [label.replace("|", r"\|"), *(bold(row, "**"))]
-        for label, row in zip(labels, marked(values, printed), strict=True)
-    ]
+    cells = [[label.replace("|", r"\|"), *(bold(row, "**"))] for label, row in zip(labels, cells, strict=True)]
     header = ["system", *printed]
     widths = [max(len(row[place]) for row in [header, *cells]) for place in range(len(header))]
     lines = [
@@ -154,11 +158,11 @@ def markdown(title: str, labels: list[str], printed: list[str], values: np.ndarr
     return "\n".join([f"### {title}", "", lines[0], rule, *lines[1:], "", *(f"- {note}" for note in notes)]) + "\n"
 
 
-def latex(title: str, labels: list[str], printed: list[str], values: np.ndarray, notes: list[str]) -> str:
+def latex(title: str, labels: list[str], printed: list[str], cells: Cells, notes: list[str]) -> str:
     """A booktabs table."""
     lines = [
         " & ".join([escape(label), *(bold(row, r"\textbf{", "}"))]) + r" \\"
-        for label, row in zip(labels, marked(values, printed), strict=True)
+        for label, row in zip(labels, cells, strict=True)
     ]
     return (
         "\n".join(
@@ -181,14 +185,14 @@ def latex(title: str, labels: list[str], printed: list[str], values: np.ndarray,
     )
 
 
-def marked(values: np.ndarray, printed: list[str]) -> list[list[tuple[str, bool]]]:
+def marked(values: np.ndarray, printed: list[str], is_contest: bool) -> Cells:
     """The numbers as printed, and whether each is the best of its column (equal as printed counts).
 
     The share of judged passages is no contest.
     """
     texts = [[number(value) for value in row] for row in values]
     best = [
-        None if "judged" in name or np.isnan(column).all() else number(np.nanmax(column))
+        None if not is_contest or "judged" in name or np.isnan(column).all() else number(np.nanmax(column))
         for name, column in zip(printed, values.T, strict=True)
     ]
     return [[(text, text == best[place]) for place, text in enumerate(row)] for row in texts]
@@ -201,8 +205,12 @@ def bold(row: list[tuple[str, bool]], opening: str, closing: str | None = None) 
 
 
 def number(value: float) -> str:
-    """Three decimals without a leading zero, as the papers print them; a dash where there is nothing."""
-    return "–" if np.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else f"{value:.3f}"
+    """Three decimals without a leading zero, as the papers print them, fewer above 10; a dash where there is nothing."""
+    if np.isnan(value):
+        return "–"
+    if value < 1:
+        return f"{value:.3f}".replace("0.", ".", 1)
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def align(cell: str, width: int, place: int) -> str:
