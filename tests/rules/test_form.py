@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stillroom.code import modules_behind, read_code
 from stillroom.config_schema import read_schema
@@ -55,6 +56,13 @@ def test_the_code_of_the_embedded_collection_counts_for_its_own_experiments_only
             module.startswith("stillroom.collections.pydocs") for module in modules_behind(imported, LIBRARY)
         )
         assert re.search(rf'code_of\("{rule}", \w+_parts\)', RULES[rule])
+
+
+def test_the_profile_of_several_gpus_gives_all_of_them_to_every_rule_that_asks_for_one():
+    profile = yaml.safe_load((ROOT / "profiles" / "gpus" / "config.yaml").read_text(encoding="utf-8"))
+    (gpus,) = (int(entry.removeprefix("gpu=")) for entry in profile["resources"])
+    asking = {name for name, body in RULES.items() if re.search(r"^        gpu=1,$", body, re.MULTILINE)}
+    assert profile["set-resources"] == {name: {"gpu": gpus} for name in asking}
 
 
 @pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)

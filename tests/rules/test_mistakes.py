@@ -12,7 +12,7 @@ MISTAKES = {
     ),
     "an unknown block": (
         {"rankers.tas_b.teacher": "bert_cats"},
-        "rankers.tas_b.teacher: 'bert_cats' is not one of bert_cat.",
+        "rankers.tas_b.teacher: 'bert_cats' is not one of cat_and_colbert.",
     ),
     "an unknown variant": (
         {"rankers.tas_b.loss": "margin_msee"},
@@ -31,12 +31,12 @@ MISTAKES = {
         "training.short.learning_rate: found '7e-6', expected a number; YAML reads it as text, write 7.0e-6.",
     ),
     "a ranker that learns from itself": (
-        {"rankers.bert_cat.loss": "margin_mse", "rankers.bert_cat.teacher": "bert_cat"},
+        {"rankers.bert_cat.loss": "margin_mse", "rankers.bert_cat.teacher": "cat_and_colbert"},
         "rankers.bert_cat: is its own ancestor, bert_cat → bert_cat.",
     ),
     "a loss without its teacher": (
         {"rankers.bert_dot.loss": "margin_mse"},
-        "rankers.bert_dot.teacher: missing, but the loss margin_mse needs it; expected one of bert_cat.",
+        "rankers.bert_dot.teacher: missing, but the loss margin_mse needs it; expected one of cat_and_colbert.",
     ),
     "two tables of one name": (
         {

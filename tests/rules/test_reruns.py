@@ -266,7 +266,7 @@ def test_a_new_encoder_tokenizes_the_passages_and_trains_no_other_ranker(finishe
         {
             **NEW,
             "rankers.new.encoder": "other",
-            "encoders.other": {**config["encoders"]["minilm"], "passage_tokens": 32},
+            "encoders.other": {**config["encoders"]["minilm"], "passage_tokens": 80},
             "tables.main.rows": [*config["tables"]["main"]["rows"], NEW_ROW],
         }
     )

@@ -31,8 +31,13 @@ VARIANTS = {
     "bert_cat max_sim biased": {"architecture": "bert_cat", "pooling": "max_sim", "cross_attention_bias": -1.5},
     "colbert": {"architecture": "colbert"},
     "colbert normalised": {"architecture": "colbert", "normalize": True},
+    "colbert compressed": {"architecture": "colbert", "normalize": True, "dimensions": 8},
+    "dpr": {"architecture": "dpr"},
+    "prettr": {"architecture": "prettr", "join_layer": 1},
+    "prettr joined at once": {"architecture": "prettr", "join_layer": 0},
+    "tk": {"architecture": "tk"},
 }
-DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith("bert_cat")]
+DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith(("bert_cat", "prettr"))]
 BERT_DOT_VARIANTS = [name for name in VARIANTS if name.startswith("bert_dot")]
 VOCABULARY_SIZE = 900  # exactly, so that random weights do not depend on the texts
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -96,6 +101,33 @@ def tiny_encoder(tmp_path_factory, docstrings, torch):
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def family_encoder(tmp_path_factory, tiny_encoder, torch):
+    """A function from a family (transformers' model type) to the folder of an encoder of 3 layers and 32 dimensions."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+    own = {
+        "albert": sizes | {"embedding_size": 16},
+        "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64},
+        "electra": sizes | {"embedding_size": 16},
+        "roberta": sizes | {"type_vocab_size": 1},
+    }
+    folders = {}
+
+    def make(family):
+        if family not in folders:
+            folders[family] = tmp_path_factory.mktemp(family)
+            torch.manual_seed(7)
+            shared = {"vocab_size": VOCABULARY_SIZE, "pad_token_id": 0, "max_position_embeddings": 64}
+            config = AutoConfig.for_model(family, **shared, **own.get(family, sizes), initializer_range=0.3)
+            AutoModel.from_config(config).save_pretrained(folders[family])
+            AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(folders[family])
+        return folders[family]
+
+    return make
 
 
 @pytest.fixture(scope="session")

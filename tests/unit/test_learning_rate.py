@@ -32,3 +32,18 @@ def test_no_step_has_a_learning_rate_of_zero(name):
     for steps, warmup_steps in [(1, 0), (10, 0), (10, 9), (10, 10), (5, 10)]:
         factor = schedule(name, steps=steps, warmup_steps=warmup_steps)
         assert all(0 < factor(step) <= 1 for step in range(steps))
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_a_minimum_is_where_the_fall_ends(name):
+    factor = schedule(name, steps=50, warmup_steps=5, minimum=0.2)
+    assert [factor(step) for step in range(5)] == pytest.approx([(step + 1) / 6 for step in range(5)])
+    assert [factor(step) for step in range(5, 51)] == pytest.approx(
+        [0.2 + 0.8 * FALL[name]((step - 5) / 45) for step in range(5, 51)]
+    )
+    assert factor(5) == 1.0 and factor(50) == pytest.approx(0.2)
+
+
+def test_a_warm_up_as_long_as_the_steps_never_reaches_the_peak():
+    factor = schedule("constant", steps=3, warmup_steps=3)
+    assert [factor(step) for step in range(3)] == pytest.approx([0.25, 0.5, 0.75])

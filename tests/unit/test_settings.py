@@ -94,7 +94,7 @@ SCHEMA_ERRORS = [
     (
         "training.short.zzz",
         1,
-        ": unknown key; the legal keys are batch_size, dropout, gradient_clipping, learning_rate, ",
+        ": unknown key; the legal keys are accumulate, batch_size, dropout, gradient_checkpointing, ",
     ),
     ("training.short.steps", None, ": missing; the block needs steps."),
     ("training.short.steps", 0, ": found 0, expected at least 1."),
@@ -115,7 +115,13 @@ SCHEMA_ERRORS = [
     ("bm25.okapi.k1", "0.9", ": found '0.9', expected a number; YAML reads it as text, write 0.9 with"),
     ("bm25.okapi.b", 1.5, ": found 1.5, expected at most 1."),
     ("encoders.tiny.revision", 12, ": found 12, expected text or null; write '12' in quotes."),
+    ("rankers.plain.join_layer", -1, ": found -1, expected at least 0."),
+    ("rankers.plain.dimensions", 0, ": found 0, expected at least 1."),
+    ("training.short.kernel_learning_rate", 0, ": found 0, expected more than 0."),
     ("training.short.schedule", "cosin", ": 'cosin' is not one of constant, linear, cosine."),
+    ("training.short.optimizer", "sgd", ": 'sgd' is not one of adam, adamw."),
+    ("training.short.precision", "fp8", ": 'fp8' is not one of fp32, bf16, fp16."),
+    ("training.short.accumulate", 0, ": found 0, expected at least 1."),
     (
         "tables.main.rows.1.way",
         None,
@@ -171,6 +177,18 @@ SENSE_ERRORS = [
     ("measures", ["RR@10", "MRR@5"], ".1: found 'MRR@5', ir_measures writes RR@5."),
     ("indexes.rerank", {}, ": re-ranking has this name, so no index can; choose another."),
     ("training.short.validate_every", None, "training.short.patience: needs validate_every"),
+    ("training.short.warmup_steps", 101, ": found 101, but there are 100 steps."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "linear", "warmup_steps": 10},
+        ".warmup_steps: found 10, which leaves none of the 10 steps to the schedule linear.",
+    ),
+    ("training.short.minimum_learning_rate", 1e-6, ": has no effect with schedule constant; take the key out."),
+    (
+        "training.other",
+        {"steps": 10, "schedule": "cosine", "learning_rate": 1e-4, "minimum_learning_rate": 1e-3},
+        ".minimum_learning_rate: found 0.001, but learning_rate is 0.0001.",
+    ),
     ("training_sets.triples.validation", None, ": missing, but ranker cross validates every 50 steps."),
     (
         "training_sets.other",
@@ -211,7 +229,25 @@ SENSE_ERRORS = [
     ("rankers.cross.normalize", True, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
     ("rankers.plain.cross_attention_bias", -2, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
     ("rankers.plain.pooling", "max_sim", ": found 'max_sim', but bert_dot knows cls, mean."),
-    ("rankers.tokens.pooling", "mean", ": has no effect with colbert, which reads normalize, temperature; take the"),
+    ("rankers.tokens.pooling", "mean", ": has no effect with colbert, which reads normalize, temperature, dimens"),
+    ("rankers.cross.join_layer", 2, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
+    ("rankers.student.dimensions", 128, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
+    ("rankers.tokens.contextual_layers", 1, ": has no effect with colbert, which reads normalize, temperature, dim"),
+    (
+        "rankers.kernels",
+        {"architecture": "tk", "encoder": "tiny", "pooling": "mean"},
+        ".pooling: has no effect with tk, ",
+    ),
+    (
+        "encoders.tiny.weights",
+        "words:vectors.txt",
+        "rankers.plain.encoder: tiny is a file of word vectors, from which no bert_dot can start, only tk.",
+    ),
+    (
+        "training.short.kernel_learning_rate",
+        1.0e-4,
+        ": has no effect on ranker cross, a bert_cat; train that with another block.",
+    ),
     (
         "training.short.passage_tokens",
         201,
@@ -312,6 +348,36 @@ def test_an_architecture_is_given_what_it_reads():
     settings = {"pooling": "max_sim", "temperature": 0.05, "cross_attention_bias": -2}
     ranker = {"architecture": "bert_cat", "encoder": "tiny", **settings}
     assert checked("rankers.another", ranker)["rankers"]["another"].items() >= settings.items()
+
+
+def config_with_words(**encoder) -> dict:
+    """The small config with a TK on word vectors, and a training block of its own."""
+    config = changed_config("training.long", {"steps": 9, "kernel_learning_rate": 1.0e-4})
+    config["encoders"]["words"] = {"weights": "words:vectors.txt", **encoder}
+    config["rankers"]["kernels"] = {"architecture": "tk", "encoder": "words", "loss": "ranknet", "training": "long"}
+    return config
+
+
+def test_gradient_checkpointing_is_not_for_architectures_without_an_encoders_layers():
+    config = config_with_words()
+    config["training"]["long"]["gradient_checkpointing"] = True
+    with pytest.raises(ConfigError) as error:
+        check_config(config, SCHEMA)
+    sentence = "has no effect on ranker kernels, a tk; train that with another block."
+    assert str(error.value) == f"training.long.gradient_checkpointing: {sentence}"
+
+
+def test_vectors_of_words_and_a_learning_rate_of_kernels_are_for_tk():
+    settings = ranker_settings(resolve_ranker(check_config(config_with_words(), SCHEMA), "kernels"))
+    assert settings.encoder.weights == "words:vectors.txt" and settings.contextual_layers == 2
+    assert settings.training.kernel_learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(("key", "value"), [("layers", 2), ("revision", "main")])
+def test_vectors_of_words_have_no_layers_and_no_revision(key, value):
+    with pytest.raises(ConfigError) as error:
+        check_config(config_with_words(**{key: value}), SCHEMA)
+    assert str(error.value) == f"encoders.words.{key}: has no effect with words:; take the key out."
 
 
 def test_training_may_cut_passages_as_the_encoder_does_or_shorter():

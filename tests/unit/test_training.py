@@ -110,20 +110,25 @@ def train_and_kill(train, at_step, *arguments, **options):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert"])
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert", "prettr", "dpr"])
 def test_eight_triples_are_learnt_and_the_model_folder_is_complete(
     architecture, train, make_settings, inputs, tmp_path, write_triples
 ):
     query = np.arange(8)
     few = write_triples(tmp_path / "triples.parquet", query, query, query + 40)
     settings = make_settings(
-        architecture=architecture, training__steps=40, training__learning_rate=5e-3, training__dropout=0.0
+        architecture=architecture,
+        training__steps=40,
+        training__learning_rate=5e-3,
+        training__dropout=0.0,
+        **({"join_layer": 1} if architecture == "prettr" else {}),
     )
     folder = train(settings, inputs() | {"triples": few}, tmp_path / "model")
     losses = [line["loss"] for line in curve(folder)]
     assert [line["step"] for line in curve(folder)] == [10, 20, 30, 40]
     assert losses[-1] < 0.5 * losses[0]
-    expected = {"model.safetensors", "config.json", "ranker.json", "tokenizer.json", "training.jsonl"}
+    expected = {"model.safetensors", "ranker.json", "tokenizer.json", "training.jsonl"}
+    expected |= {"query", "passage"} if architecture == "dpr" else {"config.json"}
     assert expected <= {file.name for file in folder.iterdir()}
 
 
@@ -147,6 +152,22 @@ def test_the_curve_has_the_scheduled_learning_rates_and_seconds_that_grow(train,
 SETUPS = {
     "bert_dot with random batches": ({}, False),
     "in-batch TAS-Balanced with a ColBERT teacher": (TAS_BALANCED, True),
+    "Adam on two batches per step with gradient checkpoints": (
+        {
+            "training__optimizer": "adam",
+            "training__weight_decay": 0.1,
+            "training__batch_size": 4,
+            "training__accumulate": 2,
+            "training__gradient_checkpointing": True,
+            "training__schedule": "cosine",
+            "training__minimum_learning_rate": 1e-4,
+        },
+        False,
+    ),
+    "dpr": ({"architecture": "dpr"}, False),
+    "prettr": ({"architecture": "prettr", "join_layer": 1}, False),
+    "tk": ({"architecture": "tk", "training__kernel_learning_rate": 1e-2, "training__optimizer": "adam"}, False),
+    "colbert compressed": ({"architecture": "colbert", "dimensions": 8}, False),
 }
 
 
@@ -185,6 +206,11 @@ CHANGES = {
     "the seed": ({}, {"seed": 2}, r"seed \(1 → 2\)"),
     "the code": ({}, {"code": "def"}, r"code \(abc → def\)"),
     "a length limit": ({"encoder__passage_tokens": 31}, {}, r"encoder\.passage_tokens \(32 → 31\)"),
+    "the optimizer and the batches per step": (
+        {"training__optimizer": "adam", "training__accumulate": 2},
+        {},
+        r"training\.accumulate \(1 → 2\), training\.optimizer \(adamw → adam\)",
+    ),
 }
 
 
@@ -212,6 +238,15 @@ def test_other_triples_start_anew(train, make_settings, inputs, tmp_path, caplog
     assert "starting anew: the interrupted training had another triples (" in caplog.text
 
 
+def test_another_number_of_threads_goes_on_and_the_log_says_so(train, make_settings, inputs, tmp_path, caplog):
+    folder, settings = tmp_path / "model", make_settings(training__steps=5)
+    train_and_kill(train, 3, settings, inputs(), folder, save_seconds=0.0, threads=2)
+    caplog.set_level(logging.INFO)
+    train(settings, inputs(), folder)
+    assert "resuming with another threads (2 → 1): the weights will not be, bit by bit, those of" in caplog.text
+    assert "resuming after step 2" in caplog.text
+
+
 def test_a_loss_that_is_not_a_number_stops_with_one_sentence_and_writes_no_model(
     train, make_settings, inputs, tmp_path
 ):
@@ -237,22 +272,203 @@ def test_gradient_clipping_bounds_the_gradient(make_settings, make_ranker, texts
     assert norms[0.25] == pytest.approx(0.25, rel=1e-4)
 
 
-def test_weight_decay_is_decoupled_from_the_gradient(make_settings, make_ranker, texts, collection, torch):
-    """AdamW: each step takes learning rate · decay · weight off every trained weight, beside Adam's own step."""
+@pytest.fixture
+def make_trainer(make_settings, make_ranker, texts, collection):
+    """A function from settings' changes to a trainer of a small model; TAS-Balanced has a ColBERT in its batches."""
     from stillroom.training import Trainer
     from stillroom.triples import read_triples
 
-    triples, after = read_triples(collection / "triples.parquet"), {}
-    before = {name: tensor.clone() for name, tensor in make_ranker().state_dict().items()}
-    for decay in (0.0, 0.5):
-        settings = make_settings(training__weight_decay=decay, training__warmup_steps=0)
-        trainer = Trainer(make_ranker().train(), settings, 1, triples, texts.query_tokens, texts.passage_tokens)
-        trainer.step()
-        after[decay] = trainer.model.state_dict()
-    for name in ("encoder.encoder.layer.0.intermediate.dense.weight", "encoder.encoder.layer.1.output.dense.weight"):
-        taken = (after[0.0][name] - after[0.5][name]).numpy()
-        assert taken == pytest.approx((1e-3 * 0.5 * before[name]).numpy(), rel=1e-2, abs=1e-6)
-        assert not torch.equal(after[0.0][name], before[name])
+    def make(**changes):
+        topical = {
+            "teacher_scores_path": collection / "teacher_scores.parquet",
+            "clusters_path": collection / "clusters.parquet",
+        }
+        triples = read_triples(collection / "triples.parquet", **(topical if "in_batch" in changes else {}))
+        teacher = make_ranker(architecture="colbert") if "in_batch" in changes else None
+        settings, model = make_settings(**changes), make_ranker(**changes).train()
+        return Trainer(model, settings, 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher)
+
+    return make
+
+
+def gradients(trainer):
+    """The gradients of the last step, before the optimizer changed the weights."""
+    parts = trainer.model.named_parameters()
+    return {name: part.grad.numpy().copy() for name, part in parts if part.grad is not None}
+
+
+def distance(found, expected, *, among):
+    """The relative difference of two gradients; those of keys' biases are 0 but for rounding, beside all others."""
+    smallest = 1e-2 * max(np.linalg.norm(gradient) for gradient in among.values())
+    return np.linalg.norm(found - expected) / max(np.linalg.norm(expected), smallest)
+
+
+def steps(trainer, count):
+    """So many steps; the losses."""
+    losses = []
+    for _ in range(count):
+        losses.append(trainer.step())
+        trainer.progress.step += 1
+    return losses
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_optimizers_step_by_their_formulas(optimizer, decay, make_trainer):
+    """Kingma and Ba 2015, Algorithm 1; weight decay in the gradient, or beside it (Loshchilov and Hutter 2019)."""
+    trainer = make_trainer(training__optimizer=optimizer, training__weight_decay=decay, training__schedule="cosine")
+    name = "encoder.encoder.layer.0.intermediate.dense.weight"
+    weight = dict(trainer.model.named_parameters())[name]
+    expected, mean, square = weight.detach().double().numpy().copy(), 0.0, 0.0
+    for step in range(1, 4):
+        steps(trainer, 1)
+        gradient, rate = gradients(trainer)[name].astype(float), trainer.optimizer.param_groups[0]["lr"]
+        assert rate == pytest.approx(1e-3 * trainer.factor(step - 1))
+        if optimizer == "adam":
+            gradient = gradient + decay * expected
+        else:
+            expected = expected - rate * decay * expected
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        expected = expected - rate * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        assert weight.detach().numpy() == pytest.approx(expected, rel=1e-3, abs=2e-6)
+
+
+def test_two_batches_per_step_have_the_gradient_of_the_joint_batch(make_trainer):
+    for step in range(2):
+        joint = make_trainer(training__batch_size=8, training__dropout=0.0)
+        two = make_trainer(training__batch_size=4, training__dropout=0.0, training__accumulate=2)
+        joint.progress.step = two.progress.step = step
+        assert np.array_equal(joint.batch(step), np.concatenate([two.batch(2 * step), two.batch(2 * step + 1)]))
+        assert steps(two, 1) == pytest.approx(steps(joint, 1), rel=1e-5)
+        expected, found = gradients(joint), gradients(two)
+        assert expected.keys() == found.keys()
+        for name in expected:
+            assert distance(found[name], expected[name], among=expected) < 1e-5, name
+
+
+def test_in_batch_losses_of_two_batches_per_step_are_their_mean(make_trainer):
+    trainer = make_trainer(**TAS_BALANCED, training__batch_size=4, training__dropout=0.0, training__accumulate=2)
+    expected = np.mean([trainer.batch_loss(trainer.batch(number)).item() for number in range(2)])
+    assert steps(trainer, 1) == pytest.approx([expected], rel=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_without_a_gpu_stops_with_one_sentence(precision, train, make_settings, inputs, tmp_path, torch):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    sentence = rf"^training: precision is {precision}, but there is no GPU, .*; set precision to fp32\.$"
+    with pytest.raises(ValueError, match=sentence):
+        train(make_settings(training__precision=precision), inputs(), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "colbert", "prettr", "dpr"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_only_the_encoder_computes_in_half_precision(precision, architecture, make_trainer, torch):
+    """On a CPU by way of the trainer, which does not ask for a GPU."""
+    seen = []
+    changes = {"architecture": architecture, "join_layer": 1, "training__dropout": 0.0}
+    exact, trainer = make_trainer(**changes), make_trainer(**changes, training__precision=precision)
+    inner = trainer.model.encoder.encoder.layer[0].intermediate.dense
+    inner.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
+    rows = trainer.batch(0)
+    texts = trainer.queries.take(trainer.triples.query[rows]), trainer.passages.take(trainer.triples.positive[rows])
+    with torch.no_grad():
+        scores, expected = trainer.model.score(*texts), exact.model.score(*texts)
+    assert set(seen) == {{"bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
+    assert scores.dtype == torch.float32
+    assert scores.numpy() == pytest.approx(expected.numpy(), rel=0.05, abs=0.1)
+    assert not torch.equal(scores, expected)
+    assert steps(trainer, 1) == pytest.approx(steps(exact, 1), rel=0.05, abs=0.01)
+    assert all(part.dtype == torch.float32 for part in trainer.model.parameters())
+
+
+def test_the_in_batch_teacher_computes_as_its_student_and_validation_exactly(make_trainer, collection, texts, torch):
+    from stillroom.validation import read_validation
+
+    trainer = make_trainer(**TAS_BALANCED, training__precision="bf16")
+    assert trainer.in_batch_teacher.precision == trainer.model.precision == torch.bfloat16
+    validation = read_validation(
+        trainer.model.tokenizer,
+        queries_path=collection / "validation_queries.parquet",
+        qrels_path=collection / "validation_qrels.txt",
+        run_path=collection / "validation_run.trec",
+        passages_path=collection / "passages.parquet",
+    )
+    seen = []
+    dense = trainer.model.encoder.encoder.layer[0].intermediate.dense
+    dense.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
+    validation.measure(trainer.model, texts.passage_tokens)
+    assert set(seen) == {torch.float32}
+    assert trainer.model.precision == torch.bfloat16
+
+
+def test_fp16_resumes_with_its_loss_scale(make_trainer, tmp_path, torch):
+    from stillroom.resume import ResumeFolder
+
+    folder = ResumeFolder(tmp_path / "resume", identity={"seed": 1}, inputs={}, machine={"threads": 1})
+    whole = make_trainer(training__precision="fp16")
+    whole.scaler = torch.amp.GradScaler("cpu", init_scale=16.0, growth_interval=3)
+    steps(whole, 4)
+    assert whole.scaler.get_scale() == 32
+    folder.save(whole)
+    resumed = make_trainer(training__precision="fp16")
+    folder.restore(resumed)
+    assert resumed.scaler.state_dict() == whole.scaler.state_dict()
+    assert resumed.progress.step == 4
+    assert steps(resumed, 3) == steps(whole, 3)
+    found, expected = resumed.model.state_dict(), whole.model.state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert resumed.scaler.get_scale() == whole.scaler.get_scale() == 64
+
+
+def test_gradients_beyond_fp16_skip_the_step_and_the_log_says_so(make_trainer, torch, caplog):
+    caplog.set_level(logging.INFO)
+    trainer = make_trainer(training__precision="fp16", training__gradient_clipping=1.0)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**100)
+    steps(trainer, 1)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.model.state_dict().items())
+    assert "step 1 is skipped: gradients beyond fp16 at a loss scale of 1.26765e+30, now 6.33825e+29" in caplog.text
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    for part in trainer.model.parameters():
+        part.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(
+        ValueError, match=r"^training: the gradients at step 2 are beyond fp16 even without a loss scale"
+    ):
+        steps(trainer, 1)
+
+
+@pytest.mark.parametrize("architecture", ["bert_dot", "bert_cat", "prettr", "dpr"])
+def test_gradient_checkpointing_computes_twice_and_finds_the_same_gradients(architecture, make_trainer):
+    found, computed = {}, {}
+    for checkpoints in (False, True):
+        trainer = make_trainer(
+            architecture=architecture,
+            join_layer=1,  # of prettr
+            training__gradient_checkpointing=checkpoints,
+            training__dropout=0.2,
+        )
+        passes = []
+        inner = trainer.model.encoder.encoder.layer[0].intermediate.dense
+        inner.register_forward_hook(lambda *_, passes=passes: passes.append(1))
+        losses = steps(trainer, 1)
+        found[checkpoints], computed[checkpoints] = gradients(trainer) | {"loss": np.array(losses)}, len(passes)
+    assert computed[True] == 2 * computed[False] > 0
+    assert found[True].keys() == found[False].keys()
+    for name, expected in found[False].items():
+        assert distance(found[True][name], expected, among=found[False]) < 1e-5, name
+
+
+def test_gradient_checkpointing_without_transformer_layers_stops(make_ranker, torch):
+    from stillroom.training import checkpoint_gradients
+
+    ranker = make_ranker()
+    ranker.encoder = torch.nn.Embedding(2, 2)
+    with pytest.raises(
+        ValueError, match=r"^training: gradient_checkpointing has no effect on a bert_dot; set it to fal"
+    ):
+        checkpoint_gradients(ranker)
 
 
 def test_early_stopping_stops_and_keeps_the_best_weights(train, make_settings, inputs, collection, tmp_path, caplog):
@@ -289,6 +505,23 @@ def test_best_weights_survive_an_interruption(train, make_settings, inputs, tmp_
     last = curve(whole)[-1]["step"]
     train_and_kill(train, last, settings, paths, tmp_path / "killed", save_seconds=0.0)  # the best ones are long gone
     assert weights(train(settings, paths, tmp_path / "killed")) == weights(whole)
+
+
+def test_a_training_that_had_stopped_early_stays_stopped(train, make_settings, inputs, tmp_path):
+    """Killed between the last validation and the model folder, it takes no further step."""
+    settings = make_settings(training__steps=400, training__validate_every=3, training__patience=2)
+    paths, killed = inputs(validates=True), tmp_path / "killed"
+    whole = train(settings, paths, tmp_path / "whole")
+    child = os.fork()
+    if child == 0:
+        import stillroom.training
+
+        stillroom.training.write_model = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        train(settings, paths, killed, save_seconds=0.0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert weights(train(settings, paths, killed)) == weights(whole)
+    assert curve_without_seconds(killed) == curve_without_seconds(whole)
 
 
 def test_validation_measures_are_those_of_the_reranked_candidates(collection, make_ranker, texts, torch):

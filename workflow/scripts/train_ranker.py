@@ -14,4 +14,5 @@ train_ranker(
     threads=snakemake.threads,
     inputs=dict(snakemake.input.items()),
     model_folder=Path(snakemake.output.weights).parent,
+    processes=max(1, snakemake.resources.gpu),
 )

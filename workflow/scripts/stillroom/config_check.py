@@ -20,6 +20,7 @@ from stillroom.config_schema import (
     shown,
 )
 from stillroom.config_teachers import check_teachers
+from stillroom.config_training import check_training
 from stillroom.registry import names
 
 __all__ = ["ConfigError", "check_config"]
@@ -93,13 +94,6 @@ def check_index_names(indexes: dict) -> None:
     """No index takes the name of re-ranking."""
     if RERANK in indexes:
         raise config_error(("indexes", RERANK), "re-ranking has this name, so no index can; choose another.")
-
-
-def check_training(name: str, training: dict) -> None:
-    """Early stopping needs validations."""
-    if training["patience"] and not training["validate_every"]:
-        path = ("training", name, "patience")
-        raise config_error(path, "needs validate_every, the steps between validations.")
 
 
 def check_reranking_depth(config: dict) -> None:

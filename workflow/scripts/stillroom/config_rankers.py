@@ -45,12 +45,15 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     for key, readers in READERS.items():
         check_read(config, name, key, readers)
     check_architecture(name, ranker, schema)
+    check_words(config, name, ranker)
     if ranker["loss"] is None:
         check_untrained(name, ranker)
         return
     if ranker["training"] is None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
     check_passage_tokens(config, name, ranker)
+    check_kernels(config, name, ranker)
+    check_checkpointing(config, name, ranker)
     check_validation(config, name, ranker)
     check_clustering(config, name, ranker)
     if ranker["in_batch"]:
@@ -105,6 +108,37 @@ def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
         encoder = f"encoders.{ranker['encoder']}.passage_tokens"
         message = f"found {while_training}, but ranker {name} trains with it and {encoder} is {limit}."
         raise config_error(("training", ranker["training"], "passage_tokens"), message)
+
+
+def check_words(config: dict, name: str, ranker: dict) -> None:
+    """Vectors of words are enough for architectures that bring the layers themselves, and have no layers to cut."""
+    encoder = config["encoders"][ranker["encoder"]]
+    if not encoder["weights"].startswith("words:"):
+        return
+    architecture = ranker["architecture"]
+    if not constant_of("architectures", architecture, "WORDS"):
+        able = ", ".join(other for other in names("architectures") if constant_of("architectures", other, "WORDS"))
+        message = f"{ranker['encoder']} is a file of word vectors, from which no {architecture} can start, only {able}."
+        raise config_error(("rankers", name, "encoder"), message)
+    for key in ("revision", "layers"):
+        if encoder[key] is not None:
+            raise config_error(("encoders", ranker["encoder"], key), "has no effect with words:; take the key out.")
+
+
+def check_kernels(config: dict, name: str, ranker: dict) -> None:
+    """A learning rate of kernels is for architectures that have some."""
+    rate = config["training"][ranker["training"]]["kernel_learning_rate"]
+    if rate is not None and not constant_of("architectures", ranker["architecture"], "KERNELS"):
+        message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
+        raise config_error(("training", ranker["training"], "kernel_learning_rate"), message)
+
+
+def check_checkpointing(config: dict, name: str, ranker: dict) -> None:
+    """Gradient checkpointing is for the layers of an encoder, which architectures that start from words do not have."""
+    is_on = config["training"][ranker["training"]]["gradient_checkpointing"]
+    if is_on and constant_of("architectures", ranker["architecture"], "WORDS"):
+        message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
+        raise config_error(("training", ranker["training"], "gradient_checkpointing"), message)
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:

@@ -1,4 +1,7 @@
-"""Transformer encoders and their tokenizers: from a folder, a Python package that ships one, or a model hub."""
+"""Transformer encoders and their tokenizers: from a folder, a Python package that ships one, or a model hub.
+
+Or, for rankers that need no more, vectors of words from a file.
+"""
 
 import json
 import os
@@ -6,12 +9,16 @@ import struct
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from stillroom.settings import EncoderSettings
+from stillroom.word_vectors import read_word_vectors, word_tokenizer
 
 PACKAGE_PREFIX = "package:"
+WORDS_PREFIX = "words:"
 UNLIMITED = 1_000_000_000  # tokens: the stores keep whole texts, so a tokenizer should not warn about long ones
 # What BERT, and what DistilBERT calls them.
 DROPOUT_NAMES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
@@ -38,10 +45,27 @@ def load_encoder(encoder: EncoderSettings, dropout: float | None = None) -> PreT
     return AutoModel.from_pretrained(source, config=config, use_safetensors=True, **options)
 
 
+def load_word_embeddings(encoder: EncoderSettings) -> nn.Embedding:
+    """The vectors of a file of words, or an encoder's own table.
+
+    That one is scaled to a mean length of √dimensions, as layer normalisation makes of contextualised vectors: BERT's
+    are about a tenth of it, and would be lost beside positions and context.
+    """
+    if encoder.weights.startswith(WORDS_PREFIX):
+        vectors = torch.from_numpy(read_word_vectors(encoder.weights.removeprefix(WORDS_PREFIX)))
+    else:
+        vectors = load_encoder(encoder).get_input_embeddings().weight.detach()
+        vectors = vectors * (vectors.shape[1] ** 0.5 / vectors.norm(dim=1).mean())
+    return nn.Embedding.from_pretrained(vectors, freeze=False)
+
+
 def load_tokenizer(weights: str, revision: str | None) -> PreTrainedTokenizerBase:
     """An encoder's tokenizer; the length limits are applied by the rankers, not by it."""
     options = {"revision": revision} if revision else {}
-    tokenizer = AutoTokenizer.from_pretrained(locate_weights(weights), **options)
+    if weights.startswith(WORDS_PREFIX):
+        tokenizer = word_tokenizer(weights.removeprefix(WORDS_PREFIX))
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(locate_weights(weights), **options)
     tokenizer.model_max_length = UNLIMITED
     return tokenizer
 

@@ -60,7 +60,7 @@ def join_scores(
     """
     file = ScoreFile(score_file_path, md5, queries_path, passages_path)
     triples = read_triples(triples_path)
-    wanted = WantedScores(triples, passages=len(file.passage_ids))
+    wanted = WantedScores(triples, passages=len(file.passages))
     matched = repeated = contradicting = 0
     for rows in file.rows():
         found, again, other = wanted.add(rows)

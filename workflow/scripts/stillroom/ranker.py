@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig
 
 from stillroom.batches import CHUNK_TOKENS, chunks_by_length, pad
 from stillroom.encoders import UNLIMITED, check_safetensors, load_encoder, load_tokenizer
@@ -24,7 +24,13 @@ Texts = Sequence[np.ndarray]
 
 
 class Ranker(nn.Module, ABC):
-    """A model that scores passages for queries."""
+    """A model that scores passages for queries.
+
+    `precision` is what its encoder computes in; a training may lower it. Similarities, heads and losses stay float32:
+    scores of 100 and more, as dot products are, would keep too few digits of their margins.
+    """
+
+    precision = torch.float32
 
     def __init__(self, settings: RankerSettings, encoder: nn.Module, tokenizer):
         super().__init__()
@@ -68,14 +74,25 @@ class Ranker(nn.Module, ABC):
         """Results of `forward(rows)` for length-sorted chunks of the inputs, back in the order of the inputs."""
         results: list[torch.Tensor] = [None] * len(inputs)
         for rows in chunks_by_length([len(row) for row in inputs], CHUNK_TOKENS[self.device.type]):
-            for row, result in zip(rows, forward(rows), strict=True):
-                results[row] = result
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                chunk = forward(rows)
+            for row, result in zip(rows, chunk, strict=True):
+                results[row] = result.float()
         return results
 
-    def hidden_states(self, inputs: Texts) -> tuple[torch.Tensor, torch.Tensor]:
-        """The encoder's last layer for padded inputs, and its mask: hidden_BLD, mask_BL."""
+    def in_float32(self) -> torch.autocast:
+        """A context within a `forward` of `in_chunks`, for what is not the encoder's: its inputs have to be float32."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    def hidden_states(self, inputs: Texts, encoder: nn.Module | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The last layer of an encoder, by default its own, for padded inputs, and its mask: hidden_BLD, mask_BL."""
+        encoder = self.encoder if encoder is None else encoder
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
-        return self.encoder(input_ids=ids_BL, attention_mask=mask_BL.long()).last_hidden_state, mask_BL
+        return encoder(input_ids=ids_BL, attention_mask=mask_BL.long()).last_hidden_state, mask_BL
+
+    def kernel_parameters(self) -> list[nn.Parameter]:
+        """The similarity's parameters, with the learning rate of kernels: none but for architectures with KERNELS."""
+        return []
 
     # Model folders
 
@@ -85,18 +102,36 @@ class Ranker(nn.Module, ABC):
         encoder = load_encoder(settings.encoder, settings.training.dropout if settings.training else None)
         return cls(settings, encoder, load_tokenizer(settings.encoder.weights, settings.encoder.revision))
 
+    @classmethod
+    def blank_encoder(cls, folder: Path, weights: dict[str, torch.Tensor]) -> nn.Module:
+        """The encoder of a saved folder, before its weights are loaded."""
+        return AutoModel.from_config(AutoConfig.from_pretrained(folder))
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """Prefix of names in model.safetensors → module. The encoder alone has its own names: others can load it."""
+        return {"": self.encoder}
+
+    @property
+    def config(self) -> PreTrainedConfig | None:
+        """What config.json says, by which transformers knows the folder; None where it is no model of transformers."""
+        return self.encoder.config
+
     def weights(self) -> dict[str, torch.Tensor]:
-        """The tensors of model.safetensors: those of the encoder under their own names, so that others can load it."""
-        return self.encoder.state_dict()
+        """The tensors of model.safetensors."""
+        parts = self.parts.items()
+        return {f"{prefix}{name}": tensor for prefix, part in parts for name, tensor in part.state_dict().items()}
 
     def load_weights(self, weights: dict[str, torch.Tensor]) -> None:
-        self.encoder.load_state_dict(weights)
+        for prefix, part in self.parts.items():
+            part.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
 
     def save(self, folder: str | Path) -> None:
         """Write model.safetensors, config.json, the tokenizer and ranker.json (our settings)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.encoder.config.save_pretrained(folder)
+        if self.config is not None:
+            self.config.save_pretrained(folder)
         self.tokenizer.model_max_length = self.settings.encoder.passage_tokens  # for other libraries' sake
         self.tokenizer.save_pretrained(folder)
         self.tokenizer.model_max_length = UNLIMITED
@@ -110,11 +145,12 @@ def load_ranker(folder: str | Path) -> Ranker:
     folder = Path(folder)
     settings = ranker_settings(json.loads((folder / "ranker.json").read_text()))
     check_safetensors(folder / "model.safetensors")
-    encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder))
+    weights = load_file(folder / "model.safetensors")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.model_max_length = UNLIMITED
-    model = named("architectures", settings.architecture)(settings, encoder, tokenizer)
-    model.load_weights(load_file(folder / "model.safetensors"))
+    architecture = named("architectures", settings.architecture)
+    model = architecture(settings, architecture.blank_encoder(folder, weights), tokenizer)
+    model.load_weights(weights)
     return model.to(best_device()).eval()
 
 

@@ -18,40 +18,52 @@ class ResumeFolder:
     """A training's state beside its declared outputs, which a workflow manager deletes before a rerun.
 
     `identity` and the contents of the `inputs` say what the training computes; a state of another training is thrown
-    away, and the log says what differs.
+    away, and the log says what differs. `machine` says on what: another one goes on, but rounds in other places.
+    A state is that between two optimizer steps, so no sum of gradients is ever under way.
     """
 
-    def __init__(self, folder: str | Path, *, identity: dict, inputs: dict[str, Path]):
+    def __init__(self, folder: str | Path, *, identity: dict, inputs: dict[str, Path], machine: dict):
         self.file = Path(folder) / "state.safetensors"
         self.identity = flatten(identity) | {name: digest(path) for name, path in inputs.items()}
+        self.machine = machine
 
     def save(self, trainer) -> None:
-        """Write weights, best weights, optimizer state and progress."""
+        """Write weights, best weights, optimizer state, loss scale and progress."""
         tensors = {f"model.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in trainer.best_weights.items()}
         for number, state in trainer.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
         # a copy each: safetensors refuses tensors that share memory
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-        facts = {"identity": json.dumps(self.identity), "progress": json.dumps(asdict(trainer.progress))}
+        facts = {
+            "identity": self.identity,
+            "machine": self.machine,
+            "progress": asdict(trainer.progress),
+            "scaler": trainer.scaler.state_dict(),
+        }
         with atomic_path(self.file) as file:
-            save_file(tensors, file, metadata=facts)
+            save_file(tensors, file, metadata={name: json.dumps(fact) for name, fact in facts.items()})
 
     def restore(self, trainer) -> None:
         """Put a saved state of the same training into the trainer; without one, change nothing."""
         if not self.file.exists():
             return
         with safe_open(self.file, framework="pt") as state:
-            facts = state.metadata()
-            differing = differences(json.loads(facts["identity"]), self.identity)
-            if differing:
+            facts = {name: json.loads(fact) for name, fact in state.metadata().items()}
+            if differing := differences(facts["identity"], self.identity):
                 logger.warning("starting anew: the interrupted training had another %s", ", ".join(differing))
                 return
+            if differing := differences(facts["machine"], self.machine):
+                logger.warning(
+                    "resuming with another %s: the weights will not be, bit by bit, those of an uninterrupted training",
+                    ", ".join(differing),
+                )
             tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 (not a dict)
         trainer.model.load_state_dict(under("model", tensors))
         trainer.best_weights = under("best", tensors)
         trainer.optimizer.load_state_dict(optimizer_state(trainer.optimizer, under("optimizer", tensors)))
-        for name, value in json.loads(facts["progress"]).items():
+        trainer.scaler.load_state_dict(facts["scaler"])
+        for name, value in facts["progress"].items():
             setattr(trainer.progress, name, value)
         logger.info("resuming after step %d", trainer.progress.step)
 

@@ -19,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from stillroom.downloads import md5_of
+from stillroom.id_rows import IdRows
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +46,16 @@ class ScoreFile:
         if md5 is not None and (found := md5_of(path)) != md5:
             raise ValueError(f"{path}: the md5 is {found}, expected {md5}; correct it or get the file again.")
         self.path = path
-        self.query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].combine_chunks()
-        self.passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"].combine_chunks()
+        self.queries = IdRows(pq.read_table(queries_path, columns=["query_id"])["query_id"])
+        self.passages = IdRows(pq.read_table(passages_path, columns=["passage_id"])["passage_id"])
         self.found = Counter()
         self.first_unknown = None  # ids of the first row that has an unknown one
 
     def rows(self) -> Iterator[ScoredRows]:
         """The rows in order, a block at a time, without those of which an id is unknown."""
         for block in read_blocks(self.path):
-            query = rows_of_ids(block["query_id"], self.query_ids)
-            passages = rows_of_ids(pa.concat_arrays([block["pos_id"], block["neg_id"]]), self.passage_ids)
-            positive, negative = np.split(passages, 2)
+            query = self.queries.find(block["query_id"])
+            positive, negative = np.split(self.passages.find(pa.concat_arrays([block["pos_id"], block["neg_id"]])), 2)
             no_query, no_passage = query < 0, (positive < 0) | (negative < 0)
             known = ~(no_query | no_passage)
             self.found.update(
@@ -63,6 +63,7 @@ class ScoreFile:
             )
             if self.first_unknown is None and not known.all():
                 self.first_unknown = ", ".join(block[name][int(known.argmin())].as_py() for name in IDS)
+            logger.info("%s rows read", f"{self.found['rows']:,}")
             scores = np.column_stack([block[name].to_numpy() for name in SCORES])
             yield ScoredRows(query[known], positive[known], negative[known], scores[known])
 
@@ -84,11 +85,6 @@ class ScoreFile:
             ("rows with an unknown passage", int(self.found["no_passage"]), rows),
             ("rows with known ids", known, rows),
         ]
-
-
-def rows_of_ids(ids: pa.Array, known_ids: pa.Array) -> np.ndarray:
-    """Positions of the ids among the known ones, -1 of an unknown id."""
-    return pc.fill_null(pc.index_in(ids, value_set=known_ids), -1).to_numpy(zero_copy_only=False)
 
 
 def read_blocks(path: str | Path) -> Iterator[pa.RecordBatch]:

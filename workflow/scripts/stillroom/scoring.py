@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from stillroom.dual_encoder import DualEncoder
+from stillroom.data_parallel import process_count, process_number, total
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker
+from stillroom.split_ranker import SplitRanker
 from stillroom.token_store import Tokens
 
 logger = logging.getLogger(__name__)
@@ -20,11 +22,11 @@ BLOCK_PAIRS = 1_024  # scored between two saves of a resumable scoring
 def score_pairs(
     model: Ranker, queries: Tokens, passages: Tokens, query_rows: np.ndarray, passage_rows: np.ndarray
 ) -> np.ndarray:
-    """float32 scores of the pairs (query_rows[i], passage_rows[i])."""
-    scores = np.empty(len(query_rows), dtype=np.float32)
-    for rows in blocks(passage_rows):
+    """float32 scores of the pairs (query_rows[i], passage_rows[i]); several processes share the blocks."""
+    scores = np.zeros(len(query_rows), dtype=np.float32)
+    for rows in islice(blocks(passage_rows), process_number(), None, process_count()):
         scores[rows] = score_block(model, queries, passages, query_rows[rows], passage_rows[rows])
-    return scores
+    return total(scores, model.device)
 
 
 def score_pairs_resumably(
@@ -73,8 +75,8 @@ def blocks(passage_rows: np.ndarray) -> Iterator[np.ndarray]:
 def score_block(
     model: Ranker, queries: Tokens, passages: Tokens, query_rows: np.ndarray, passage_rows: np.ndarray
 ) -> np.ndarray:
-    """Scores of one block; a dual encoder represents each distinct text of the block once."""
-    if isinstance(model, DualEncoder):
+    """Scores of one block; what reads texts apart represents each distinct text of the block once."""
+    if isinstance(model, SplitRanker):
         distinct_queries, query_places = np.unique(query_rows, return_inverse=True)
         distinct_passages, passage_places = np.unique(passage_rows, return_inverse=True)
         query_side = model.encode_queries(queries.take(distinct_queries))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """A pretrained encoder (`package:<package>`, a folder or a hub id) and its length limits."""
+    """A pretrained encoder (`package:<package>`, a folder, a hub id, `words:<file>`) and its length limits."""
 
     weights: str
     revision: str | None
@@ -24,13 +24,19 @@ class TrainingSettings:
 
     steps: int
     batch_size: int
+    accumulate: int
+    optimizer: str
     learning_rate: float
+    minimum_learning_rate: float
+    kernel_learning_rate: float | None
     schedule: str
     warmup_steps: int
     weight_decay: float
     dropout: float | None
     passage_tokens: int | None
     gradient_clipping: float | None
+    precision: str
+    gradient_checkpointing: bool
     validate_every: int | None
     patience: int | None
 
@@ -54,6 +60,9 @@ class RankerSettings:
     normalize: bool
     temperature: float
     cross_attention_bias: float
+    join_layer: int
+    dimensions: int | None
+    contextual_layers: int
     loss: str | None
     teacher: str | None
     training: TrainingSettings | None

@@ -1,21 +1,33 @@
 """The training loop: any ranker, any loss, any sampler; resumable, with validation and early stopping.
 
-Every random choice is a function of (seed, step), so an interrupted training that is resumed ends with bit-identical
-weights on a CPU at the same number of threads.
-Shape suffixes: B = triples of the batch, Q = its queries.
+Every random choice is a function of (seed, step), dropout also of the process, so an interrupted training that is
+resumed ends with bit-identical weights on a CPU at the same number of threads and processes.
+Shape suffixes: B = triples of the batch, Q = its queries, P = its passages.
 """
 
 import logging
 import math
+import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
+from stillroom.data_parallel import (
+    gather,
+    is_main,
+    process_count,
+    process_number,
+    run_in_processes,
+    share,
+    sum_gradients,
+)
 from stillroom.dual_encoder import DualEncoder
-from stillroom.learning_rate import schedule
+from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._in_batch import in_batch
 from stillroom.model_folder import write_model
@@ -32,6 +44,9 @@ logger = logging.getLogger(__name__)
 
 CURVE_STEPS = 10  # steps per line of training.jsonl
 SAVE_SECONDS = 60.0  # between two saves of the resumable state
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass
@@ -55,29 +70,75 @@ def train_ranker(
     threads: int,
     inputs: dict[str, str],
     model_folder: str | Path,
+    processes: int = 1,
     save_seconds: float = SAVE_SECONDS,
 ) -> None:
     """Train a ranker on triples and write its folder: weights, config, tokenizer, training.jsonl.
 
     `inputs` are paths: queries, triples and tokens (a file of the token store); where the settings ask for them,
     teacher_scores, clusters, in_batch_teacher (its weights), and validation_queries, validation_qrels,
-    validation_run with passages. Settings, seed, threads, `code` (a digest) and the contents of the inputs decide
-    whether an interrupted training may be resumed.
+    validation_run with passages. Settings, seed, `code` (a digest) and the contents of the inputs decide whether an
+    interrupted training may be resumed. `threads` and `processes` are the machine's: several processes, one per GPU,
+    share every batch, and what is learnt is the same but for rounding and dropout.
     """
-    torch.set_num_threads(threads)
+    batch_size = settings.training.batch_size
+    if batch_size % processes:
+        raise ValueError(
+            f"training: {processes} processes cannot share batches of {batch_size} evenly; change batch_size or the "
+            "gpu resource of train_ranker."
+        )
+    inputs = {name: Path(path) for name, path in inputs.items()}
+    run_in_processes(
+        processes, partial(train_in_process, settings, seed, code, threads, inputs, Path(model_folder), save_seconds)
+    )
+
+
+def train_in_process(
+    settings: RankerSettings,
+    seed: int,
+    code: str,
+    threads: int,
+    inputs: dict[str, Path],
+    model_folder: Path,
+    save_seconds: float,
+) -> None:
+    """What every process of a training does; the main one writes."""
+    device = best_device()
+    check_precision(settings.training.precision, device)
+    torch.set_num_threads(max(1, threads // process_count()))
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic matrix products on a GPU need it
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before it is written
-    inputs = {name: Path(path) for name, path in inputs.items()}
-    model_folder = Path(model_folder)
     seed_step(seed, 0)
-    model = named("architectures", settings.architecture).new(settings).to(best_device()).train()
-    identity = {"code": code, "seed": seed, "threads": threads, **settings_to_dict(settings)}
-    resume = ResumeFolder(model_folder / "resume", identity=identity, inputs=inputs)
+    model = named("architectures", settings.architecture).new(settings).to(device).train()
+    resume = ResumeFolder(
+        model_folder / "resume",
+        identity={"code": code, "seed": seed, **settings_to_dict(settings)},
+        inputs=inputs,
+        machine={"threads": threads, "processes": process_count()},
+    )
     trainer = Trainer(model, settings, seed, **read_inputs(inputs, model.tokenizer))
     log_cut_passages(trainer.passages.lengths + 2, model.passage_tokens)  # [CLS] and [SEP]
+    if process_count() > 1:
+        share_size = settings.training.batch_size // process_count()
+        logger.info("%d processes, each with %d triples of every batch", process_count(), share_size)
     trainer.run(resume, save_seconds)
-    write_model(model, model_folder, trainer.progress.curve)
-    resume.remove()
+    if is_main():
+        write_model(model, model_folder, trainer.progress.curve)
+        resume.remove()
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Half precision needs a GPU that has it."""
+    if precision == "fp32":
+        return
+    if device.type == "cpu":
+        raise ValueError(
+            f"training: precision is {precision}, but there is no GPU, and a CPU is slower with it by far; "
+            "set precision to fp32."
+        )
+    if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ValueError("training: precision is bf16, which this GPU does not have; set precision to fp16 or fp32.")
 
 
 def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
@@ -139,10 +200,23 @@ class Trainer:
         self.loss = named("losses", settings.loss)
         self.in_batch_loss = named("losses", settings.in_batch.loss) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
-        self.factor = schedule(training.schedule, steps=training.steps, warmup_steps=training.warmup_steps)
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+        self.factor = schedule(
+            training.schedule,
+            steps=training.steps,
+            warmup_steps=training.warmup_steps,
+            minimum=training.minimum_learning_rate / training.learning_rate,
         )
+        self.optimizer = OPTIMIZERS[training.optimizer](
+            parameter_groups(model, training),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=True,
+        )
+        self.scaler = torch.amp.GradScaler(model.device.type, enabled=training.precision == "fp16")
+        for ranker in (model, in_batch_teacher) if in_batch_teacher else (model,):
+            ranker.precision = PRECISIONS[training.precision]
+        if training.gradient_checkpointing:
+            checkpoint_gradients(model)
         self.best_weights: dict[str, torch.Tensor] = {}
         self.progress = Progress()
 
@@ -160,7 +234,7 @@ class Trainer:
             self.progress.seconds = seconds_before + time.monotonic() - began
             self.record()
             meter.advance(1, f"loss {loss:.4f}")
-            if time.monotonic() - saved >= save_seconds:
+            if is_main() and time.monotonic() - saved >= save_seconds:
                 resume.save(self)
                 saved = time.monotonic()
         meter.finish()
@@ -169,37 +243,77 @@ class Trainer:
             self.model.load_state_dict(self.best_weights)
 
     def step(self) -> float:
-        """One optimizer step; the loss."""
+        """One optimizer step; the mean loss of its batches.
+
+        The mean of the gradients of several batches is the gradient of one joint batch, where the loss is a mean over
+        triples. In-batch losses compare the texts of one batch with each other, and never those of two.
+        """
         training, step = self.settings.training, self.progress.step
-        seed_step(self.seed, step + 1)
+        seed_step(self.seed, step + 1, process_number())
         for group in self.optimizer.param_groups:
-            group["lr"] = training.learning_rate * self.factor(step)
+            group["lr"] = group["peak"] * self.factor(step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.batch_loss(self.batch(step))
-        if not math.isfinite(loss.item()):
-            raise ValueError(
-                f"training: the loss is {loss.item()} at step {step + 1} (learning rate "
-                f"{self.optimizer.param_groups[0]['lr']:.1e}); lower the learning rate or set gradient_clipping."
-            )
-        loss.backward()
+        mean = 0.0
+        for batch in range(step * training.accumulate, (step + 1) * training.accumulate):
+            loss = self.batch_loss(self.batch(batch)) / training.accumulate
+            self.check_finite(loss.item())
+            self.scaler.scale(loss).backward()
+            mean += loss.item()
+        self.join_gradients()
+        self.scaler.unscale_(self.optimizer)
         if training.gradient_clipping is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.gradient_clipping)
-        self.optimizer.step()
-        return loss.item()
+        self.scaler.step(self.optimizer)
+        self.update_scale()
+        return mean
+
+    def join_gradients(self) -> None:
+        """The gradients of all processes together. In-batch, each applies the kernels to the texts of all."""
+        sum_gradients(self.model, whole=self.model.kernel_parameters() if self.in_batch_loss else ())
+
+    def check_finite(self, loss: float) -> None:
+        """Stop at a loss that is not a number."""
+        if not math.isfinite(loss):
+            fp16 = "set precision to bf16, " if self.scaler.is_enabled() else ""
+            raise ValueError(
+                f"training: the loss is {loss} at step {self.progress.step + 1} (learning rate "
+                f"{self.optimizer.param_groups[0]['lr']:.1e}); {fp16}lower the learning rate or set gradient_clipping."
+            )
+
+    def update_scale(self) -> None:
+        """fp16: the factor of the loss falls after gradients that overflowed, whose step was skipped, and rises later.
+
+        Micikevicius et al. 2018 (arXiv:1710.03740), Sec. 3.2.
+        """
+        before = self.scaler.get_scale()
+        self.scaler.update()
+        now = self.scaler.get_scale()
+        if now < before:
+            step = self.progress.step + 1
+            logger.info("step %d is skipped: gradients beyond fp16 at a loss scale of %g, now %g", step, before, now)
+        if now < 1:
+            raise ValueError(
+                f"training: the gradients at step {self.progress.step + 1} are beyond fp16 even without a loss scale; "
+                "set precision to bf16 or fp32."
+            )
 
     def batch_loss(self, rows: np.ndarray) -> torch.Tensor:
-        """The pairwise loss of the triples in these rows, and the weighted in-batch loss where there is one."""
-        queries = self.queries.take(self.triples.query[rows])
-        positives = self.passages.take(self.triples.positive[rows])
-        negatives = self.passages.take(self.triples.negative[rows])
+        """The pairwise loss of the triples in these rows, and the weighted in-batch loss where there is one.
+
+        With several processes too it is that of the whole batch: see `stillroom.data_parallel`.
+        """
+        own = share(rows)
+        queries = self.queries.take(self.triples.query[own])
+        positives = self.passages.take(self.triples.positive[own])
+        negatives = self.passages.take(self.triples.negative[own])
         teacher_B2 = None
         if self.triples.teacher_scores is not None:
             teacher_B2 = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
         if self.in_batch_loss is None:
-            return self.loss(self.model.score_triples(queries, positives, negatives), teacher_B2)
-        student = self.model.score_all(queries, [*positives, *negatives]).chunk(2, dim=1)
+            return self.loss(gather(self.model.score_triples(queries, positives, negatives)), teacher_B2)
+        student = by_kind(self.model.score_all(queries, [*positives, *negatives], gather))
         with torch.no_grad():
-            teacher = self.in_batch_teacher.score_all(queries, [*positives, *negatives]).chunk(2, dim=1)
+            teacher = by_kind(self.in_batch_teacher.score_all(queries, [*positives, *negatives], gather))
         pairwise = self.loss(torch.stack([scores_QQ.diagonal() for scores_QQ in student], dim=1), teacher_B2)
         return pairwise + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
 
@@ -238,6 +352,26 @@ class Trainer:
         return patience is not None and self.progress.validations_without_gain >= patience
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Make torch's random numbers (new layers, dropout) a function of seed and step."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
+def by_kind(scores_QP: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """(relevant_QQ, other_QQ): of each process first come its relevant passages, then its other ones."""
+    kinds = scores_QP.unflatten(1, (process_count(), 2, -1)).unbind(2)
+    return tuple(scores.flatten(1) for scores in kinds)
+
+
+def checkpoint_gradients(model: Ranker) -> None:
+    """Keep only what enters the layers of its encoders, and compute the rest once more for the gradient.
+
+    Chen et al. 2016 (arXiv:1604.06174): less memory for about a third more time, and the same gradients.
+    """
+    encoders = [part for part in model.children() if isinstance(part, PreTrainedModel)]
+    if not encoders:
+        raise ValueError(
+            f"training: gradient_checkpointing has no effect on a {model.settings.architecture}; set it to false."
+        )
+    for encoder in encoders:
+        encoder.activation_checkpointing_enable()
+
+
+def seed_step(seed: int, step: int, process: int = 0) -> None:
+    """Make torch's random numbers (new layers, dropout) a function of seed, step and process."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0] >> 1))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import torch
 
 from stillroom.candidates import judge, run_rows
 from stillroom.ranker import Ranker
@@ -25,10 +26,12 @@ class Validation:
 
     def measure(self, model: Ranker, passages: Tokens) -> dict[str, float]:
         """Mean nDCG@10 and RR@10 of the model's order of the candidates."""
-        was_training = model.training
+        was_training, precision = model.training, model.precision
         model.eval()
+        model.precision = torch.float32  # as it will be used
         scores = score_pairs(model, self.queries, passages, self.query_rows, self.passage_rows)
         model.train(was_training)
+        model.precision = precision
         return judge(self.run_path, self.qrels_path, scores)
 
 

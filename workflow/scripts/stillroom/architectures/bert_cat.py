@@ -9,20 +9,25 @@ from torch import nn
 from torch.nn.functional import dropout, normalize
 
 from stillroom.batches import pad
+from stillroom.encoder_layers import has_segments
 from stillroom.pooling import POOLINGS, max_sim
 from stillroom.ranker import Ranker, Texts
 
 RETRIEVES = False
 IN_BATCH = False
+KERNELS = False
+WORDS = False
 READS = {"pooling": ("cls", "mean", "max_sim"), "temperature": None, "cross_attention_bias": None}
+# Families whose sequence classification in transformers is a linear layer on the pooler; others have more layers there.
+LINEAR_HEADS = ("bert", "albert")
 
 
 class BertCat(Ranker):
     """score(q, p) = W · pool(BERT([CLS] q [SEP] p [SEP])) + b. Nogueira and Cho 2019 (arXiv:1901.04085).
 
-    `pooling: cls` takes the encoder's own pooler (BERT: a dense layer with tanh on [CLS]) where it has one, as
-    Hofstätter et al. 2020 (arXiv:2010.02666) did; without the settings below such a folder is a
-    `BertForSequenceClassification` of one label.
+    `pooling: cls` takes the encoder's own pooler (BERT, ALBERT, RoBERTa: a dense layer with tanh on [CLS]) where it has
+    one, and [CLS] itself where it has none (DistilBERT, ELECTRA), as Hofstätter et al. 2020 (arXiv:2010.02666) did;
+    without the settings below, the folder of a BERT or ALBERT is a `…ForSequenceClassification` of one label.
     Differs from the paper: `pooling: mean` reads the mean of all token vectors. `pooling: max_sim` has no W and b:
     every query token is matched with the most similar passage token, as in ColBERT, but all have read both texts
     (token similarities of a joint encoder: MacAvaney et al. 2019, arXiv:1904.07094). `cross_attention_bias` is added to
@@ -52,14 +57,16 @@ class BertCat(Ranker):
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
         position_L = torch.arange(ids_BL.shape[1], device=self.device)
         in_passage_BL = (position_L >= torch.from_numpy(query_lengths).to(self.device)[:, None]) & mask_BL
-        segments = {"token_type_ids": in_passage_BL.long()} if self.has_segments else {}
+        segments = {"token_type_ids": in_passage_BL.long()} if has_segments(self.encoder) else {}
         attention_mask = self.attention_mask(in_passage_BL, mask_BL)
         output = self.encoder(input_ids=ids_BL, attention_mask=attention_mask, **segments)
-        if self.is_matched:
-            scores_B = self.matched(output.last_hidden_state, in_passage_BL, mask_BL)
-        else:
-            scores_B = self.classifier(dropout(self.pool(output, mask_BL), self.dropout, self.training)).squeeze(-1)
-        return scores_B / self.settings.temperature
+        with self.in_float32():
+            if self.is_matched:
+                scores_B = self.matched(output.last_hidden_state.float(), in_passage_BL, mask_BL)
+            else:
+                pooled_BD = self.pool(output, mask_BL).float()
+                scores_B = self.classifier(dropout(pooled_BD, self.dropout, self.training)).squeeze(-1)
+            return scores_B / self.settings.temperature
 
     def attention_mask(self, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
         """mask_BL as numbers, or what is added to the attention logits, bias_B1LL, where there is a bias."""
@@ -83,28 +90,19 @@ class BertCat(Ranker):
         return POOLINGS[self.settings.pooling](output.last_hidden_state, mask_BL)
 
     @property
-    def has_segments(self) -> bool:
-        return getattr(self.encoder.config, "type_vocab_size", 0) > 1
-
-    @property
     def dropout(self) -> float:
         return getattr(self.encoder.config, "hidden_dropout_prob", 0.0)
 
-    def weights(self) -> dict[str, torch.Tensor]:
-        """Named as in transformers' sequence classification: the encoder under its own prefix, and `classifier`."""
-        prefix = self.encoder.base_model_prefix
-        encoder = {f"{prefix}.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
-        return encoder | {f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()}
-
-    def load_weights(self, weights: dict[str, torch.Tensor]) -> None:
-        for prefix, module in ((self.encoder.base_model_prefix, self.encoder), ("classifier", self.classifier)):
-            start = f"{prefix}."
-            module.load_state_dict({k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)})
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """Named as in transformers' sequence classification."""
+        return {f"{self.encoder.base_model_prefix}.": self.encoder, "classifier.": self.classifier}
 
     def save(self, folder) -> None:
         """As every ranker; the config says that it is transformers' sequence classification where that scores alike."""
-        settings = self.settings
-        if (settings.pooling, settings.temperature, settings.cross_attention_bias) == ("cls", 1, 0):
-            config, encoder = self.encoder.config, type(self.encoder).__name__
+        settings, config = self.settings, self.encoder.config
+        is_plain = (settings.pooling, settings.temperature, settings.cross_attention_bias) == ("cls", 1, 0)
+        if is_plain and config.model_type in LINEAR_HEADS:
+            encoder = type(self.encoder).__name__
             config.num_labels, config.architectures = 1, [encoder.replace("Model", "ForSequenceClassification")]
         super().save(folder)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.nn.functional import normalize
 
 from stillroom.dual_encoder import DualEncoder
@@ -15,6 +16,8 @@ from stillroom.ranker import Texts
 
 RETRIEVES = True
 IN_BATCH = True
+KERNELS = False
+WORDS = False
 READS = {"pooling": ("cls", "mean"), "normalize": None, "temperature": None}
 
 
@@ -25,17 +28,10 @@ class BertDot(DualEncoder):
     scores are divided by `temperature`, so that cosines reach the margins of a teacher.
     """
 
-    def encode_queries(self, queries: Texts) -> torch.Tensor:
-        """vectors_QD"""
-        return self.encode([self.query_input(query) for query in queries])
-
-    def encode_passages(self, passages: Texts) -> torch.Tensor:
-        """vectors_PD"""
-        return self.encode([self.passage_input(passage) for passage in passages])
-
-    def encode(self, inputs: Texts) -> torch.Tensor:
+    def encode(self, inputs: Texts, encoder: nn.Module | None = None) -> torch.Tensor:
+        """vectors_BD by an encoder, the ranker's own if none is given."""
         pool = POOLINGS[self.settings.pooling]
-        vectors = self.in_chunks(inputs, lambda rows: pool(*self.hidden_states([inputs[row] for row in rows])))
+        vectors = self.in_chunks(inputs, lambda rows: pool(*self.hidden_states([inputs[row] for row in rows], encoder)))
         vectors_BD = torch.stack(vectors)
         return normalize(vectors_BD, dim=-1) if self.settings.normalize else vectors_BD
 

@@ -3,60 +3,57 @@
 Shape suffixes: see `stillroom.ranker`; M = passage tokens.
 """
 
-from typing import NamedTuple
-
 import torch
+from torch import nn
 from torch.nn.functional import normalize
-from torch.nn.utils.rnn import pad_sequence
 
-from stillroom.dual_encoder import DualEncoder
+from stillroom.late_interaction import LateInteraction
 from stillroom.pooling import max_sim
 from stillroom.ranker import Texts
+from stillroom.token_vectors import TokenVectors, padded
 
 RETRIEVES = False
 IN_BATCH = True
-READS = {"normalize": None, "temperature": None}
+KERNELS = False
+WORDS = False
+READS = {"normalize": None, "temperature": None, "dimensions": None}
 
 
-class TokenVectors(NamedTuple):
-    """Token vectors of texts and where there is a token: vectors_BLD, mask_BL."""
-
-    vectors: torch.Tensor
-    mask: torch.Tensor
-
-
-class Colbert(DualEncoder):
+class Colbert(LateInteraction):
     """score(q, p) = Σ_l max_m q_l · p_m. Khattab and Zaharia 2020 (arXiv:2004.12832), MaxSim.
 
     As in Hofstätter et al. 2020 (arXiv:2010.02666): full-width vectors (no compression), dot products of un-normalised
-    vectors, no [MASK] augmentation of the query. With `normalize` the token vectors have length 1, as in the original.
-    Differs from the paper: in-batch scores mask each passage with its own mask (the original code does not).
+    vectors, no [MASK] augmentation of the query. The original's vectors: `dimensions: 128`, a linear layer without bias
+    on the encoder's, and `normalize: true`, length 1.
+    Differs from the paper: in-batch scores mask each passage with its own mask (the original code does not). The
+    original also reads [Q] and [D] markers, fills queries up with [MASK] and leaves out passages' punctuation. Scores
+    are divided by `temperature`.
     """
 
-    def encode_queries(self, queries: Texts) -> TokenVectors:
-        return self.encode([self.query_input(query) for query in queries])
+    def __init__(self, settings, encoder, tokenizer):
+        super().__init__(settings, encoder, tokenizer)
+        self.linear = None
+        if settings.dimensions is not None:
+            self.linear = nn.Linear(encoder.config.hidden_size, settings.dimensions, bias=False)
 
-    def encode_passages(self, passages: Texts) -> TokenVectors:
-        return self.encode([self.passage_input(passage) for passage in passages])
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """Without compression the encoder's own names; with it, those of ColBERT's own checkpoints."""
+        if self.linear is None:
+            return super().parts
+        return {f"{self.encoder.base_model_prefix}.": self.encoder, "linear.": self.linear}
 
     def encode(self, inputs: Texts) -> TokenVectors:
         def forward(rows):
             hidden_BLD, _ = self.hidden_states([inputs[row] for row in rows])
-            hidden_BLD = normalize(hidden_BLD, dim=-1) if self.settings.normalize else hidden_BLD
+            with self.in_float32():
+                hidden_BLD = hidden_BLD.float() if self.linear is None else self.linear(hidden_BLD.float())
+                hidden_BLD = normalize(hidden_BLD, dim=-1) if self.settings.normalize else hidden_BLD
             return [hidden_LD[: len(inputs[row])] for row, hidden_LD in zip(rows, hidden_BLD, strict=True)]
 
-        vectors_BLD = pad_sequence(self.in_chunks(inputs, forward), batch_first=True)
-        lengths_B = torch.tensor([len(row) for row in inputs], device=vectors_BLD.device)
-        mask_BL = torch.arange(vectors_BLD.shape[1], device=vectors_BLD.device) < lengths_B[:, None]
-        return TokenVectors(vectors_BLD, mask_BL)
+        return padded(self.in_chunks(inputs, forward))
 
-    def select(self, representations: TokenVectors, rows) -> TokenVectors:
-        return TokenVectors(*(tensor[rows] for tensor in representations))
-
-    def similarity(self, queries: TokenVectors, passages: TokenVectors) -> torch.Tensor:
-        dots_QPLM = torch.einsum("qld,pmd->qplm", queries.vectors, passages.vectors)
-        return max_sim(dots_QPLM, queries.mask[:, None], passages.mask[None]) / self.settings.temperature
-
-    def paired_similarity(self, queries: TokenVectors, passages: TokenVectors) -> torch.Tensor:
-        dots_BLM = queries.vectors @ passages.vectors.transpose(-1, -2)
-        return max_sim(dots_BLM, queries.mask, passages.mask) / self.settings.temperature
+    def interaction(
+        self, dots_LM: torch.Tensor, query_mask_L: torch.Tensor, passage_mask_M: torch.Tensor
+    ) -> torch.Tensor:
+        return max_sim(dots_LM, query_mask_L, passage_mask_M) / self.settings.temperature

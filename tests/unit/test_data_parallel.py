@@ -1,0 +1,286 @@
+"""Several processes: what they learn is what one learns, and none outlives a failure. On a CPU, by gloo."""
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from stillroom.data_parallel import gather, is_main, process_count, process_number, run_in_processes, share, total
+
+TAS_BALANCED = {
+    "loss": "margin_mse",
+    "teacher": "cross",
+    "sampler": "tas_balanced",
+    "clustering": "topics",
+    "in_batch": {"loss": "margin_mse", "teacher": "tokens", "weight": 0.75},
+}
+SETUPS = {
+    "bert_dot": {},
+    "bert_cat": {"architecture": "bert_cat"},
+    "bert_dot in-batch": TAS_BALANCED,
+    "colbert in-batch": {**TAS_BALANCED, "architecture": "colbert"},
+    "prettr": {"architecture": "prettr", "join_layer": 1},
+    "dpr in-batch": {**TAS_BALANCED, "architecture": "dpr"},
+    "tk": {"architecture": "tk"},
+    "tk in-batch": {**TAS_BALANCED, "architecture": "tk"},
+}
+LONGEST_SECONDS = 60
+
+
+class Vectors(NamedTuple):
+    """As ColBERT represents texts."""
+
+    vectors: object
+    mask: object
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left():
+    """Whatever happens in a group of processes, none of it is there afterwards; one that hangs is killed."""
+    previous = signal.signal(signal.SIGALRM, hanging)
+    signal.alarm(LONGEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+    assert multiprocessing.active_children() == []
+
+
+def hanging(*_):
+    raise TimeoutError("a group of processes hangs")
+
+
+@pytest.fixture(scope="module")
+def in_batch_teacher(tmp_path_factory, make_ranker):
+    """The weights of a saved ColBERT."""
+    folder = tmp_path_factory.mktemp("in_batch_teacher")
+    make_ranker(architecture="colbert").save(folder)
+    return folder / "model.safetensors"
+
+
+@pytest.fixture
+def inputs(collection, in_batch_teacher):
+    """All that a training may read."""
+    return {
+        "queries": collection / "queries.parquet",
+        "triples": collection / "triples.parquet",
+        "tokens": collection / "tokens" / "ids.bin",
+        "validation_queries": collection / "validation_queries.parquet",
+        "validation_qrels": collection / "validation_qrels.txt",
+        "validation_run": collection / "validation_run.trec",
+        "passages": collection / "passages.parquet",
+        "teacher_scores": collection / "teacher_scores.parquet",
+        "clusters": collection / "clusters.parquet",
+        "in_batch_teacher": in_batch_teacher,
+    }
+
+
+@pytest.fixture
+def make_trainer(make_settings, inputs, torch):
+    """A function from settings' changes to a trainer."""
+    from stillroom.registry import named
+    from stillroom.training import Trainer, read_inputs
+
+    def make(**changes):
+        settings = make_settings(**changes)
+        torch.manual_seed(3)
+        model = named("architectures", settings.architecture).new(settings).train()
+        return Trainer(model, settings, 1, **read_inputs(inputs, model.tokenizer))
+
+    return make
+
+
+@pytest.fixture
+def train(torch, inputs):
+    """A function that trains as the rule does."""
+    from stillroom.training import train_ranker
+
+    def train(settings, folder, **options):
+        options = {"seed": 1, "code": "abc", "threads": 1, "inputs": inputs, "model_folder": folder} | options
+        train_ranker(settings=settings, **options)
+        return folder
+
+    yield train
+    torch.use_deterministic_algorithms(False)
+
+
+def curve(folder):
+    lines = [json.loads(line) for line in (folder / "training.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_shares_and_sums_are_those_of_the_process(tmp_path, torch):
+    def write():
+        number = process_number()
+        own = torch.full((2, 3 + number), float(number), requires_grad=True)
+        rows, mask = gather(Vectors(own, own > -1))
+        (rows * torch.arange(20.0).view(4, 5)[:, : rows.shape[1]]).sum().backward()
+        found = {
+            "count": process_count(),
+            "is_main": is_main(),
+            "share": share(np.arange(6)).tolist(),
+            "total": total(np.array([1.0, number]), torch.device("cpu")).tolist(),
+            "rows": rows.tolist(),
+            "mask": mask.tolist(),
+            "gradient": own.grad.tolist(),
+        }
+        (tmp_path / f"{number}.json").write_text(json.dumps(found))
+
+    run_in_processes(2, write)
+    main, other = (json.loads((tmp_path / f"{number}.json").read_text()) for number in range(2))
+    assert (main["count"], main["is_main"], other["is_main"]) == (2, True, False)
+    assert (main["share"], other["share"]) == ([0, 1, 2], [3, 4, 5])
+    assert main["total"] == other["total"] == [2.0, 1.0]
+    assert main["rows"] == other["rows"] == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
+    assert main["mask"] == [[True, True, True, False]] * 2 + [[True] * 4] * 2
+    assert (main["gradient"], other["gradient"]) == ([[0, 1, 2], [5, 6, 7]], [[10, 11, 12, 13], [15, 16, 17, 18]])
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_two_processes_have_the_gradients_of_one(name, make_trainer, tmp_path, torch):
+    def gradients_of(trainer):
+        loss = trainer.batch_loss(trainer.batch(0))
+        loss.backward()
+        trainer.join_gradients()
+        named = trainer.model.named_parameters()
+        return {"loss": loss.detach()} | {key: part.grad for key, part in named if part.grad is not None}
+
+    trainer = make_trainer(**SETUPS[name], training__dropout=0.0)
+    run_in_processes(2, lambda: torch.save(gradients_of(trainer), tmp_path / f"{process_number()}.pt"))
+    alone = gradients_of(trainer)
+    smallest = 1e-2 * max(gradient.norm() for gradient in alone.values())  # keys' biases: 0 but for rounding
+    for number in range(2):
+        together = torch.load(tmp_path / f"{number}.pt")
+        assert together.keys() == alone.keys()
+        for key, gradient in alone.items():
+            difference = (together[key] - gradient).norm() / gradient.norm().clamp(min=smallest)
+            assert difference < 1e-5, (key, difference)
+
+
+def test_two_processes_train_and_validate_as_one(make_settings, train, tmp_path):
+    settings = make_settings(
+        **TAS_BALANCED, training__steps=6, training__dropout=0.0, training__validate_every=3, training__accumulate=2
+    )
+    one = curve(train(settings, tmp_path / "one"))
+    two = curve(train(settings, tmp_path / "two", processes=2))
+    assert [line["step"] for line in two] == [line["step"] for line in one] == [3, 6]
+    for alone, together in zip(one, two, strict=True):
+        assert together == pytest.approx(alone, rel=1e-4)
+    assert sorted(file.name for file in (tmp_path / "two").iterdir()) == sorted(
+        file.name for file in (tmp_path / "one").iterdir()
+    )
+
+
+def test_two_processes_drop_out_differently_but_the_same_in_every_run(make_settings, train, tmp_path):
+    few = {"training__steps": 3, "training__dropout": 0.3}
+    folders = [train(make_settings(**few), tmp_path / str(place), processes=2) for place in range(2)]
+    assert weights(folders[0]) == weights(folders[1])
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    run_in_processes(2, lambda: write_dropout(masks / str(process_number())))
+    assert (masks / "0").read_text() != (masks / "1").read_text()
+
+
+def write_dropout(path):
+    import torch
+
+    from stillroom.training import seed_step
+
+    seed_step(1, 4, process_number())
+    path.write_text(str(torch.rand(3).tolist()))
+
+
+def test_a_training_of_two_processes_whose_parent_is_killed_resumes_bit_by_bit(make_settings, train, tmp_path, torch):
+    """The orphans end themselves, or they would go on and write beside the next run."""
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    settings = make_settings(training__steps=8, training__validate_every=2, training__patience=3)
+    whole = train(settings, tmp_path / "whole", processes=2)
+    killed = tmp_path / "killed"
+    parent = os.fork()
+    if parent == 0:
+        steps = []
+
+        def kill_parent_at_step_4(*_):
+            steps.append(1)
+            if len(steps) == 4 and is_main():
+                (tmp_path / "main").write_text(str(os.getpid()))
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(LONGEST_SECONDS)
+
+        register_optimizer_step_post_hook(kill_parent_at_step_4)
+        train(settings, killed, processes=2, save_seconds=0.0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(parent, 0)[1]) == -signal.SIGKILL
+    ends = time.monotonic() + 10
+    while is_running(int((tmp_path / "main").read_text())) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert not is_running(int((tmp_path / "main").read_text()))
+    assert not (killed / "model.safetensors").exists()
+    log = logging.FileHandler(tmp_path / "log.txt")
+    logging.getLogger().addHandler(log)
+    level = logging.getLogger().level
+    logging.getLogger().setLevel(logging.INFO)
+    try:
+        train(settings, killed, processes=2)
+    finally:
+        logging.getLogger().removeHandler(log)
+        logging.getLogger().setLevel(level)
+    assert (tmp_path / "log.txt").read_text().count("resuming after step 3") == 1  # only the main process logs
+    assert weights(killed) == weights(whole)
+    assert curve(killed) == curve(whole)
+    assert not (killed / "resume").exists()
+
+
+def is_running(process):
+    """Whether there is such a process, and no mere remains of one that its new parent has not yet noticed."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_failure_in_one_process_ends_all_with_its_own_error_and_traceback():
+    def fail_in_the_second():
+        if process_number() == 1:
+            raise ValueError("the second has no more")
+        time.sleep(LONGEST_SECONDS)
+
+    with pytest.raises(ValueError, match="the second has no more") as caught:
+        run_in_processes(2, fail_in_the_second)
+    assert str(caught.value) == "the second has no more"
+    assert "In process 1 of 2:" in caught.value.__notes__[0]
+    assert "fail_in_the_second" in caught.value.__notes__[0]
+
+
+def test_a_process_that_is_killed_ends_all_with_one_sentence():
+    def die():
+        if process_number() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(LONGEST_SECONDS)
+
+    with pytest.raises(RuntimeError, match=r"^one of the 2 processes was killed; .*memory\.$"):
+        run_in_processes(2, die)
+
+
+def test_a_loss_that_is_not_a_number_stops_both_with_one_sentence(make_settings, train, tmp_path):
+    settings = make_settings(training__learning_rate=1e18, training__schedule="constant", training__warmup_steps=0)
+    with pytest.raises(ValueError, match=r"^training: the loss is (nan|inf) at step \d+ \(learning rate 1\.0e\+18\)"):
+        train(settings, tmp_path / "model", processes=2)
+    assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_batches_that_cannot_be_shared_evenly_stop_before_anything_is_read(make_settings, train, tmp_path):
+    with pytest.raises(ValueError, match=r"^training: 3 processes cannot share batches of 8 evenly; change batch_size"):
+        train(make_settings(), tmp_path / "model", processes=3, inputs={})
+    assert not (tmp_path / "model").exists()
