@@ -28,6 +28,12 @@ def expected_metrics(config):
     return found
 
 
+def expected_costs(config):
+    """(test set, ranker) of every row of an efficiency table."""
+    tables = config.get("efficiency_tables", {}).values()
+    return {(table["test_set"], row["ranker"]) for table in tables for row in table["rows"]}
+
+
 def runs(config, systems):
     """The runs of some systems: a ranker has one per seed."""
     for system in systems:
@@ -40,6 +46,7 @@ def runs(config, systems):
 def expected_rankers(config):
     """`<ranker>/seed-<n>` of everything that a table shows, and of what it learns from: those with the first seed."""
     waiting = {tuple(run.split("/")[:2]) for _, run in expected_metrics(config) if "/" in run}
+    waiting |= {(ranker, f"seed-{config.get('seeds', [1])[0]}") for _, ranker in expected_costs(config)}
     found = set()
     while waiting:
         found.add(ranker := waiting.pop())
@@ -66,6 +73,10 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
 
     assert {job["table"] for job in plan.wildcards("make_table")} == set(config.get("tables", {}))
     assert {job["length_table"] for job in plan.wildcards("make_length_table")} == set(config.get("length_tables", {}))
+    efficiency_tables = {job["efficiency_table"] for job in plan.wildcards("make_efficiency_table")}
+    assert efficiency_tables == set(config.get("efficiency_tables", {}))
+    costs = {(job["test_set"], job["ranker"]) for job in plan.wildcards("measure_efficiency")}
+    assert costs == expected_costs(config)
     measured = {(job["test_set"], job["system"]) for job in plan.wildcards("measure")}
     assert measured == expected_metrics(config)
     assert plan.rules["measure"] == len(measured)
@@ -87,10 +98,12 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert not (project.folder / "results").exists()
 
 
-def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores(project):
+def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores_and_for_costs(project):
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
-    assert rules == (scripts - {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}) | {"all"}
+    given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
+    costs = {"measure_efficiency", "make_efficiency_table"}
+    assert rules == (scripts - given - costs) | {"all"}
 
 
 def test_the_published_scores_of_ms_marco_are_downloaded_once_each_and_bring_the_triples(project):

@@ -1,9 +1,11 @@
 """
 Measures of effectiveness, by query and on average, and of efficiency.
 
-Needs: a run, the queries and judgements of its test set; a model folder and BM25 candidates.
-Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>;
-results/<experiment>/efficiency/<efficiency_table>/<ranker>.json.
+Needs: a run, the queries and judgements of its test set; a model folder and a token store.
+Makes, under results/<experiment>/; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>:
+
+    metrics/<test_set>/<system>.json                            every measure
+    efficiency/<test_set>/<ranker>/seed-<n>/rerank.json         what re-ranking costs
 """
 
 SYSTEM = "|".join(
@@ -39,20 +41,18 @@ rule measure:
 
 
 rule measure_efficiency:
-    """Time a ranker on the candidates of single queries, alone on the machine."""
+    """Time a ranker that re-ranks for single queries, alone on the machine."""
     input:
-        model=costed_model,
-        candidates=costed_candidates,
-        queries=costed_queries,
-        passages=costed_passages,
-        tokens=costed_tokens,
+        model=f"{RANKER}/model.safetensors",
+        queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+        tokens=encoder_tokens,
     output:
-        efficiency=f"{RESULTS}/efficiency/{{efficiency_table}}/{{ranker}}.json",
+        efficiency=f"{RESULTS}/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.json",
     log:
-        f"{RESULTS}/logs/efficiency/{{efficiency_table}}/{{ranker}}.log",
+        f"{RESULTS}/logs/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.log",
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: all_cores
     resources:
         gpu=1,
     params:

@@ -325,40 +325,17 @@ def measure_settings(wildcards):
     }
 
 
-def costed(wildcards):
-    """The block of an efficiency table."""
-    return CONFIG["efficiency_tables"][wildcards.efficiency_table]
+def all_cores(wildcards):
+    """Every core, so that no other job disturbs the clock; as many as other rules take where a cluster gives them.
 
-
-def costed_model(wildcards):
-    """The weights of a ranker that is timed: the one with the first seed."""
-    return weights_of(wildcards.ranker, TEACHER_SEED)
-
-
-def costed_candidates(wildcards):
-    """The run whose first passages are scored."""
-    return f"{RESULTS}/runs/{costed(wildcards)['test_set']}/{CONFIG['reranking']['candidates']}.trec"
-
-
-def costed_queries(wildcards):
-    """The queries whose candidates are scored."""
-    return f"{RESULTS}/test_sets/{costed(wildcards)['test_set']}/queries.parquet"
-
-
-def costed_passages(wildcards):
-    """The passages of an efficiency table."""
-    return passages_of(CONFIG["test_sets"][costed(wildcards)["test_set"]]["corpus"])
-
-
-def costed_tokens(wildcards):
-    """The token store that a timed ranker reads."""
-    corpus = CONFIG["test_sets"][costed(wildcards)["test_set"]]["corpus"]
-    return tokens_of(corpus, CONFIG["rankers"][wildcards.ranker]["encoder"])
+    Taken, not used: how many threads compute is a setting.
+    """
+    return workflow.resource_settings.cores or 8
 
 
 def efficiency_settings(wildcards):
-    """How many queries are timed, and with how many candidates."""
-    return {key: costed(wildcards)[key] for key in ("candidates", "queries")}
+    """How many passages are scored for how many queries, in how many threads."""
+    return stable(CONFIG["efficiency"])
 
 
 # reports.smk
@@ -404,11 +381,16 @@ def length_table_test_set(wildcards):
 
 
 def efficiency_table_settings(wildcards):
-    """The headline and the rows of an efficiency table."""
-    return stable({key: costed(wildcards)[key] for key in ("title", "rows")})
+    """An efficiency table's block."""
+    return stable(CONFIG["efficiency_tables"][wildcards.efficiency_table])
 
 
-def efficiency_table_costs(wildcards):
-    """What the rankers of an efficiency table cost, in the order of its rows."""
-    folder = f"{RESULTS}/efficiency/{wildcards.efficiency_table}"
-    return [f"{folder}/{row['ranker']}.json" for row in costed(wildcards)["rows"]]
+def efficiency_table_inputs(wildcards):
+    """What the rankers of an efficiency table cost, with the first seed, and the indexes that its rows name."""
+    table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
+    test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
+    trained = [(f"{row['ranker']}/seed-{TEACHER_SEED}", row["index"]) for row in table["rows"]]
+    return {
+        "efficiency": [f"{RESULTS}/efficiency/{test_set}/{ranker}/rerank.json" for ranker, _ in trained],
+        "indexes": [f"{RESULTS}/indexes/{corpus}/{ranker}/{index}/index" for ranker, index in trained if index],
+    }

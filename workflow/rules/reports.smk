@@ -1,7 +1,7 @@
 """
 Tables.
 
-Needs: metrics/<test_set>/<system>.json of the rows' systems, efficiency/<efficiency_table>/<ranker>.json.
+Needs: metrics/<test_set>/<system>.json of the rows' systems, efficiency/<test_set>/<system>.json; indexes.
 Makes: results/<experiment>/tables/<table>.{csv,md,tex}; the first column of the CSV is `system`, as in the paths.
 """
 
@@ -50,7 +50,7 @@ rule make_length_table:
 rule make_efficiency_table:
     """Put what rankers cost side by side."""
     input:
-        efficiency=efficiency_table_costs,
+        unpack(efficiency_table_inputs),
     output:
         csv=f"{RESULTS}/tables/{{efficiency_table}}.csv",
         md=f"{RESULTS}/tables/{{efficiency_table}}.md",

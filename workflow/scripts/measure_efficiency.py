@@ -8,11 +8,10 @@ from stillroom.log import start_log
 start_log(snakemake.log[0])
 measure_efficiency(
     model_folder=Path(snakemake.input.model).parent,
-    candidates_path=snakemake.input.candidates,
     queries_path=snakemake.input.queries,
-    passages_path=snakemake.input.passages,
     tokens_folder=Path(snakemake.input.tokens).parent,
-    output_path=snakemake.output.efficiency,
-    threads=snakemake.threads,
+    system=f"{snakemake.wildcards.ranker}/seed-{snakemake.wildcards.seed}/rerank",
+    test_set=snakemake.wildcards.test_set,
+    efficiency_path=snakemake.output.efficiency,
     **snakemake.params.settings,
 )

@@ -121,17 +121,17 @@ def check_way(config: dict, path: tuple, system: dict) -> None:
 
 
 def check_efficiency_table(config: dict, name: str, table: dict) -> None:
-    """Its name is free, and BM25 keeps as many candidates as it wants."""
+    """Its name is free, what is published has a source, and an index is of a ranker that can retrieve."""
     path = ("efficiency_tables", name)
     if name in config["tables"] or name in config["length_tables"]:
         raise config_error(path, "a table has this name; choose another.")
-    candidates = config["reranking"]["candidates"]
-    if candidates is None:
-        message = f"missing, but {'.'.join(path)} re-ranks; {choices('bm25', list(config['bm25']))}."
-        raise config_error(("reranking", "candidates"), message)
-    kept = config["bm25"][candidates]["depth"]
-    if table["candidates"] > kept:
-        raise config_error((*path, "candidates"), f"found {table['candidates']}, but bm25.{candidates}.depth is {kept}.")
+    for place, row in enumerate(table["rows"]):
+        if row["published_milliseconds"] is not None and not table["source"]:
+            raise config_error((*path, "source"), f"missing, but rows.{place}.published_milliseconds needs it.")
+        architecture = config["rankers"][row["ranker"]]["architecture"]
+        if row["index"] and not constant_of("architectures", architecture, "RETRIEVES"):
+            message = f"{row['ranker']} is a {architecture}, which has no index; take the key out."
+            raise config_error((*path, "rows", place, "index"), message)
 
 
 def check_ascending(path: tuple, edges: list[int]) -> None:

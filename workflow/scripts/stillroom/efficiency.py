@@ -1,125 +1,144 @@
-"""What a ranker costs: its size, the time and memory to re-rank, the bytes to keep of a passage.
+"""What a ranker costs: its size, the time and memory of re-ranking, the bytes to keep of a passage.
 
 Shape suffixes: see `stillroom.ranker`.
 """
 
 import json
 import logging
-import resource
+import platform
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
-from stillroom.candidates import run_rows
 from stillroom.dual_encoder import DualEncoder
 from stillroom.files import atomic_path
-from stillroom.ranker import Ranker, Texts, load_ranker
+from stillroom.memory import PeakMemory
+from stillroom.ranker import Ranker, Texts, best_device, load_ranker
 from stillroom.split_ranker import SplitRanker
 from stillroom.token_store import open_tokens
+from stillroom.token_vectors import TokenVectors
 from stillroom.tokenization import tokenize_queries
 
 logger = logging.getLogger(__name__)
+Input = TypeVar("Input")
+Result = TypeVar("Result")
 
-WARM_UP = 1  # queries before the timed ones: the first is slower by allocations
+CPU_FACTS = Path("/proc/cpuinfo")
+ENOUGH_SECONDS = 2.0  # what is quick is timed again until then: on a busy machine three quick calls say little
 
 
 def measure_efficiency(
     *,
     model_folder: str | Path,
-    candidates_path: str | Path,
     queries_path: str | Path,
-    passages_path: str | Path,
     tokens_folder: str | Path,
-    candidates: int,
+    passages: int,
     queries: int,
-    output_path: str | Path,
     threads: int,
+    system: str,
+    test_set: str,
+    efficiency_path: str | Path,
 ) -> None:
-    """Write what a ranker costs as JSON: the columns of Hofstätter et al. 2020 (arXiv:2010.02666) on efficiency.
+    """Write what re-ranking costs, as JSON: the columns of Hofstätter et al. 2020 (arXiv:2010.02666) on efficiency.
 
-    parameters; milliseconds, the median over `queries` queries of scoring the first `candidates` candidates of one
-    query, from token ids to scores; stored_bytes of an average passage, null where an architecture keeps nothing of
-    it; peak_bytes of memory: of the GPU, or of the process where there is none. What an architecture represents apart
-    from the query is made before the clock starts, as an index would keep it (float32).
+    `passages` of the collection are scored for each of `queries` queries, one query at a time. They are drawn evenly
+    from all, relevant or not: what they cost depends on their length only. Where there are fewer, all are taken, and
+    the file says how many were.
     """
     torch.set_num_threads(threads)
+    memory = PeakMemory(best_device())
     model = load_ranker(model_folder)
-    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
-    query_rows, passage_rows, _ = run_rows(
-        run_path=candidates_path, query_ids=query_ids, passages_path=passages_path, depth=candidates
-    )
-    timed = fullest(query_rows, WARM_UP + queries)
-    query_tokens, passage_tokens = tokenize_queries(model.tokenizer, queries_path), open_tokens(tokens_folder)
-    seconds, stored = [], []
-    for query in timed:
-        passages = passage_tokens.take(passage_rows[query_rows == query])
-        elapsed, stored_bytes = time_query(model, query_tokens.take([query]), passages)
-        seconds.append(elapsed)
-        stored.append(stored_bytes)
+    all_queries, all_passages = tokenize_queries(model.tokenizer, queries_path), open_tokens(tokens_folder)
+    timed_queries = all_queries.take(evenly(queries, len(all_queries)))
+    scored_passages = all_passages.take(evenly(passages, len(all_passages)))
     result = {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "milliseconds": 1000 * statistics.median(seconds[WARM_UP:]),
-        "candidates": float(np.mean([(query_rows == query).sum() for query in timed[WARM_UP:]])),
-        "stored_bytes": None if stored[0] is None else float(np.mean(stored)),
-        "peak_bytes": peak_bytes(model.device),
+        "system": system,
+        "test_set": test_set,
+        "passages": len(scored_passages),
+        "queries": len(timed_queries),
         "device": device_name(model.device),
         "threads": threads,
+        **costs(model, timed_queries, scored_passages, memory),
     }
-    logger.info("%.1f ms per query of %.0f candidates", result["milliseconds"], result["candidates"])
-    with atomic_path(output_path) as path:
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    logger.info("%.1f ms for a query and %s passages", result["milliseconds"], f"{len(scored_passages):,}")
+    with atomic_path(efficiency_path) as path:
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def fullest(query_rows: np.ndarray, count: int) -> list[int]:
-    """The queries with the most candidates, by row number; those of equal number in their order."""
-    rows, candidates = np.unique(query_rows, return_counts=True)
-    return [int(row) for row in rows[np.argsort(-candidates, kind="stable")][:count]]
+def evenly(count: int, among: int) -> np.ndarray:
+    """`count` rows at equal distances among so many; all of them where there are fewer."""
+    return np.linspace(0, among - 1, min(count, among)).round().astype(np.int64)
 
 
 @torch.inference_mode()
-def time_query(model: Ranker, query: Texts, passages: Texts) -> tuple[float, float | None]:
-    """Seconds to score the passages of one query, and the bytes that are kept of an average passage."""
-    if not isinstance(model, SplitRanker):
-        return timed(model, lambda: model.score([query[0]] * len(passages), passages)), None
-    kept = model.encode_passages(passages)
-    return timed(model, lambda: score_kept(model, query, kept, len(passages))), bytes_of(kept) / len(passages)
+def costs(model: Ranker, queries: Texts, passages: Texts, memory: PeakMemory) -> dict:
+    """Parameters; milliseconds per query; bytes that are kept of an average passage; peak bytes while re-ranking.
+
+    `milliseconds` go from token ids to scores, with what an architecture represents apart from the query made
+    beforehand and kept, as the paper's latencies have it; `uncached_milliseconds` when it is made for the query.
+    `kept_bytes` are float32 without padding; null, and both times the same, where nothing can be kept.
+    """
+    kept, represent_seconds = None, 0.0
+    if isinstance(model, SplitRanker):
+        represent_seconds, kept = timed(model.encode_passages, [passages], model.device)
+    memory.restart()
+    seconds, _ = timed(lambda query: score_passages(model, query, passages, kept), queries, model.device)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "milliseconds": 1000 * seconds,
+        "uncached_milliseconds": 1000 * (represent_seconds + seconds),
+        "kept_bytes": None if kept is None else bytes_of(kept) / len(passages),
+        "peak_bytes": memory.bytes(),
+    }
 
 
-def score_kept(model: SplitRanker, query: Texts, kept, passages: int) -> torch.Tensor:
-    """The scores of passages that are represented already."""
-    query_side = model.encode_queries(query)
+def timed(run: Callable[[Input], Result], inputs: Sequence[Input], device: torch.device) -> tuple[float, Result]:
+    """The median of the seconds that a function takes, and what it returned last.
+
+    It is called once without being timed, then with each input in turn, and again while that was quick.
+    """
+    result = finished(run(inputs[0]), device)
+    seconds = []
+    while len(seconds) < len(inputs) or sum(seconds) < ENOUGH_SECONDS:
+        began = time.perf_counter()
+        result = finished(run(inputs[len(seconds) % len(inputs)]), device)
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds), result
+
+
+def finished(result: Result, device: torch.device) -> Result:
+    """The result, once it is computed: a GPU returns before."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return result
+
+
+def score_passages(model: Ranker, query: np.ndarray, passages: Texts, kept=None) -> torch.Tensor:
+    """scores_P of one query, from the kept representations of the passages where there are some."""
+    if kept is None:
+        return model.score([query] * len(passages), passages)
+    query_side = model.encode_queries([query])
     if isinstance(model, DualEncoder):
-        return model.similarity(query_side, kept)
-    return model.paired_similarity(model.select(query_side, torch.zeros(passages, dtype=torch.long)), kept)
+        return model.similarity(query_side, kept).squeeze(0)
+    return model.paired_similarity(model.select(query_side, [0] * len(passages)), kept)
 
 
-def timed(model: Ranker, score) -> float:
-    """Seconds that a call takes, until its scores are there."""
-    began = time.perf_counter()
-    score().cpu()
-    return time.perf_counter() - began
-
-
-def bytes_of(kept) -> int:
-    """Bytes of representations: a tensor, token vectors without their padding, or one tensor for each text."""
-    if isinstance(kept, torch.Tensor):
-        return kept.nbytes
-    if hasattr(kept, "mask"):
+def bytes_of(kept: torch.Tensor | TokenVectors | list[torch.Tensor]) -> int:
+    """Bytes of representations: one vector per text, token vectors without their padding, or a tensor for each text."""
+    if isinstance(kept, TokenVectors):
         return int(kept.mask.sum()) * kept.vectors.shape[-1] * kept.vectors.element_size()
     return sum(tensor.nbytes for tensor in kept)
 
 
-def peak_bytes(device: torch.device) -> int:
-    """The most memory that was in use: allocated on the GPU, or resident in the process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def device_name(device: torch.device) -> str:
-    """What computed: the name of the GPU, or `cpu`."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    """What computes: the name of the GPU, or of the CPU as far as the system tells."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    lines = CPU_FACTS.read_text(encoding="utf-8").splitlines() if CPU_FACTS.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -124,19 +124,18 @@ def write_table(
     values: np.ndarray,
     notes: list[str],
     paths: tuple[str | Path, str | Path, str | Path],
-    units: list[float] | None = None,
-    is_contest: bool = True,
+    cells: Cells | None = None,
 ) -> None:
     """Write (system, label) rows with their values: CSV in full precision, Markdown and LaTeX with the best in bold.
 
-    `units` divide the columns of Markdown and LaTeX; without a contest nothing is the best.
+    `cells` are what Markdown and LaTeX print where measures' three decimals will not do.
     """
     csv_path, md_path, tex_path = paths
     frame = pd.DataFrame(values, columns=headers)
     frame.insert(0, "system", [system for system, _ in rows])
     frame.insert(1, "label", [label for _, label in rows])
     labels = [label for _, label in rows]
-    cells = marked(values / np.array(units or [1]), printed, is_contest)
+    cells = marked(values, printed) if cells is None else cells
     with atomic_path(csv_path) as path:
         frame.to_csv(path, index=False)
     with atomic_path(md_path) as path:
@@ -147,12 +146,12 @@ def write_table(
 
 def markdown(title: str, labels: list[str], printed: list[str], cells: Cells, notes: list[str]) -> str:
     """A table that reads well as plain text too, and its notes as a list."""
-    cells = [[label.replace("|", r"\|"), *(bold(row, "**"))] for label, row in zip(labels, cells, strict=True)]
+    texts = [[label.replace("|", r"\|"), *(bold(row, "**"))] for label, row in zip(labels, cells, strict=True)]
     header = ["system", *printed]
-    widths = [max(len(row[place]) for row in [header, *cells]) for place in range(len(header))]
+    widths = [max(len(row[place]) for row in [header, *texts]) for place in range(len(header))]
     lines = [
         "| " + " | ".join(align(cell, widths[place], place) for place, cell in enumerate(row)) + " |"
-        for row in [header, *cells]
+        for row in [header, *texts]
     ]
     rule = "|" + "|".join("-" * (width + 1) + (":" if place else "-") for place, width in enumerate(widths)) + "|"
     return "\n".join([f"### {title}", "", lines[0], rule, *lines[1:], "", *(f"- {note}" for note in notes)]) + "\n"
@@ -185,14 +184,14 @@ def latex(title: str, labels: list[str], printed: list[str], cells: Cells, notes
     )
 
 
-def marked(values: np.ndarray, printed: list[str], is_contest: bool) -> Cells:
+def marked(values: np.ndarray, printed: list[str]) -> Cells:
     """The numbers as printed, and whether each is the best of its column (equal as printed counts).
 
     The share of judged passages is no contest.
     """
     texts = [[number(value) for value in row] for row in values]
     best = [
-        None if not is_contest or "judged" in name or np.isnan(column).all() else number(np.nanmax(column))
+        None if "judged" in name or np.isnan(column).all() else number(np.nanmax(column))
         for name, column in zip(printed, values.T, strict=True)
     ]
     return [[(text, text == best[place]) for place, text in enumerate(row)] for row in texts]
@@ -205,12 +204,8 @@ def bold(row: list[tuple[str, bool]], opening: str, closing: str | None = None) 
 
 
 def number(value: float) -> str:
-    """Three decimals without a leading zero, as the papers print them, fewer above 10; a dash where there is nothing."""
-    if np.isnan(value):
-        return "–"
-    if value < 1:
-        return f"{value:.3f}".replace("0.", ".", 1)
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+    """Three decimals without a leading zero, as the papers print them; a dash where there is nothing."""
+    return "–" if np.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else f"{value:.3f}"
 
 
 def align(cell: str, width: int, place: int) -> str:
