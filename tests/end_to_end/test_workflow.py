@@ -65,6 +65,15 @@ def test_tables_hold_the_means_of_the_metrics_files(finished):
     assert r"\toprule" in (finished.results / "tables/by_length.tex").read_text()
 
 
+def test_costs_are_measured_and_bytes_are_those_of_the_index_files(finished):
+    table = pd.read_csv(finished.results / "tables/costs.csv")
+    assert list(table["system"]) == ["colbert_margin_mse/seed-1/rerank", "tas_b/seed-1/rerank"]
+    assert (table["milliseconds"] > 0).all() and (table["uncached_milliseconds"] > table["milliseconds"]).all()
+    files = [finished.results / f"indexes/pydocs/tas_b/seed-1/exact/{name}" for name in ("index", "docid")]
+    assert table["stored_bytes"][1] == pytest.approx(sum(path.stat().st_size for path in files) / 4000)
+    assert "Re-ranking 50 passages of dev for one query" in (finished.results / "tables/costs.md").read_text()
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     done = finished.run("--", "all")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr

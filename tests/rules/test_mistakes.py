@@ -22,6 +22,10 @@ MISTAKES = {
         {"tables.main.rows.1.ranker": "mini"},
         "tables.main.rows.1.ranker: 'mini' is not one of minilm, bert_cat, ",
     ),
+    "an unknown ranker in an efficiency table": (
+        {"efficiency_tables": {"costs": {"title": "A", "test_set": "dev", "rows": [{"label": "A", "ranker": "mini"}]}}},
+        "efficiency_tables.costs.rows.0.ranker: 'mini' is not one of minilm, bert_cat, ",
+    ),
     "a wrong type": (
         {"training.short.steps": "many"},
         "training.short.steps: found 'many', expected an integer.",

@@ -28,6 +28,12 @@ def expected_metrics(config):
     return found
 
 
+def expected_costs(config):
+    """(test set, ranker) of every row of an efficiency table."""
+    tables = config.get("efficiency_tables", {}).values()
+    return {(table["test_set"], row["ranker"]) for table in tables for row in table["rows"]}
+
+
 def runs(config, systems):
     """The runs of some systems: a ranker has one per seed, one that is used as it is only that of the first."""
     for system in systems:
@@ -48,9 +54,8 @@ def expected_rankers(config):
         if len(way) == 2:
             waiting.add((name, way[0]))
         elif way:
-            waiting |= {
-                (member, f"seed-{config.get('seeds', [1])[0]}") for member in config["teachers"][name]["average"]
-            }
+            waiting |= {(member, first) for member in config["teachers"][name]["average"]}
+    waiting |= {(ranker, first) for _, ranker in expected_costs(config)}
     while waiting:
         found.add(ranker := waiting.pop())
         parents = {(name, first) for name in parents_of(config, ranker[0])}
@@ -76,6 +81,10 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
 
     assert {job["table"] for job in plan.wildcards("make_table")} == set(config.get("tables", {}))
     assert {job["length_table"] for job in plan.wildcards("make_length_table")} == set(config.get("length_tables", {}))
+    efficiency_tables = {job["efficiency_table"] for job in plan.wildcards("make_efficiency_table")}
+    assert efficiency_tables == set(config.get("efficiency_tables", {}))
+    costs = {(job["test_set"], job["ranker"]) for job in plan.wildcards("measure_efficiency")}
+    assert costs == expected_costs(config)
     measured = {(job["test_set"], job["system"]) for job in plan.wildcards("measure")}
     assert measured == expected_metrics(config)
     assert plan.rules["measure"] == len(measured)
@@ -103,12 +112,12 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert not (project.folder / "results").exists()
 
 
-def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores(project):
+def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores_ensembles_and_costs(project):
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
-    assert rules == (scripts - {"fetch_triples", "extract_triples", "fetch_scores", "join_scores", "average_runs"}) | {
-        "all"
-    }
+    given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
+    others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
+    assert rules == (scripts - given - others) | {"all"}
 
 
 def test_the_published_scores_of_ms_marco_are_downloaded_once_each_and_bring_the_triples(project):

@@ -82,6 +82,11 @@ length_tables:
     measure: RR@10
     passage_words: [50, 100]
     rows: [{label: BM25, bm25: okapi}]
+efficiency_tables:
+  costs:
+    title: Costs
+    test_set: dev
+    rows: [{label: Student, ranker: student}, {label: Cross, ranker: cross}]
 """
 
 OTHER_SET = {"corpus": "wiki", "dataset": "wiki/other"}
@@ -179,6 +184,9 @@ NAME_ERRORS = [
     ("length_tables.lengths.test_set", "test", ": 'test' is not one of dev, graded."),
     ("length_tables.lengths.measure", "R@1", ": 'R@1' is not one of RR@10, nDCG@10."),
     ("length_tables.lengths.rows.0.bm25", "lm", ": 'lm' is not one of okapi."),
+    ("efficiency_tables.costs.test_set", "test", ": 'test' is not one of dev, graded."),
+    ("efficiency_tables.costs.rows.0.ranker", "okapi", ": 'okapi' is not one of plain, cross, tokens, student, tas_b."),
+    ("efficiency_tables.costs.rows.0.index", "hnsw", ": 'hnsw' is not one of exact."),
     ("indexes", None, "tables.main.rows.2.way: 'exact' is not one of rerank."),
     ("teachers", None, "rankers.tokens.teacher: 'cross' is not there: nothing is defined under teachers."),
 ]
@@ -324,6 +332,17 @@ SENSE_ERRORS = [
         ".way: cross is a bert_cat, which cannot retrieve by 'exact', only rerank.",
     ),
     ("length_tables.lengths.passage_words", [50, 50], ": found [50, 50], expected ascending numbers."),
+    ("efficiency_tables.costs.rows.1.index", "exact", ": cross is a bert_cat, which has no index; take the key out."),
+    (
+        "efficiency_tables.costs.rows.1.published_milliseconds",
+        950,
+        "efficiency_tables.costs.source: missing, but rows.1.published_milliseconds needs it.",
+    ),
+    (
+        "efficiency_tables.lengths",
+        {"title": "x", "test_set": "dev", "rows": [{"label": "x", "ranker": "cross"}]},
+        ": a table has this name; choose another.",
+    ),
 ]
 
 

@@ -63,3 +63,4 @@ wildcard_constraints:
     index=any_of(CONFIG["indexes"]),
     table=any_of(CONFIG["tables"]),
     length_table=any_of(CONFIG["length_tables"]),
+    efficiency_table=any_of(CONFIG["efficiency_tables"]),

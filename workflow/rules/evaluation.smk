@@ -1,8 +1,11 @@
 """
-Measures, by query and on average.
+Measures of effectiveness, by query and on average, and of efficiency.
 
-Needs: a run, the queries and judgements of its test set.
-Makes: results/<experiment>/metrics/<test_set>/<system>.json; <system> is a name under `bm25`, <ranker>/seed-<n>/<way> or <teacher>/rerank.
+Needs: a run, the queries and judgements of its test set; a model folder and a token store.
+Makes, under results/<experiment>/; <system> is a name under `bm25`, <ranker>/seed-<n>/<way> or <teacher>/rerank:
+
+    metrics/<test_set>/<system>.json                            every measure
+    efficiency/<test_set>/<ranker>/seed-<n>/rerank.json         what re-ranking costs
 """
 
 SYSTEM = "|".join(
@@ -36,3 +39,25 @@ rule measure:
         code=code_of("measure"),
     script:
         "../scripts/measure.py"
+
+
+rule measure_efficiency:
+    """Time a ranker that re-ranks for single queries, alone on the machine."""
+    input:
+        model=f"{RANKER}/model.safetensors",
+        queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+        tokens=encoder_tokens,
+    output:
+        efficiency=f"{RESULTS}/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.json",
+    log:
+        f"{RESULTS}/logs/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.log",
+    conda:
+        ENVIRONMENT
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        settings=efficiency_settings,
+        code=code_of("measure_efficiency", ranker_parts),
+    script:
+        "../scripts/measure_efficiency.py"

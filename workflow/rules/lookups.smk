@@ -331,6 +331,19 @@ def measure_settings(wildcards):
     }
 
 
+def all_cores(wildcards):
+    """Every core, so that no other job disturbs the clock; as many as other rules take where a cluster gives them.
+
+    Taken, not used: how many threads compute is a setting.
+    """
+    return workflow.resource_settings.cores or 8
+
+
+def efficiency_settings(wildcards):
+    """How many passages are scored for how many queries, in how many threads."""
+    return stable(CONFIG["efficiency"])
+
+
 # reports.smk
 
 
@@ -372,4 +385,20 @@ def length_table_test_set(wildcards):
     return {
         "qrels": f"{RESULTS}/test_sets/{test_set}/qrels.txt",
         "passages": passages_of(CONFIG["test_sets"][test_set]["corpus"]),
+    }
+
+
+def efficiency_table_settings(wildcards):
+    """An efficiency table's block."""
+    return stable(CONFIG["efficiency_tables"][wildcards.efficiency_table])
+
+
+def efficiency_table_inputs(wildcards):
+    """What the rankers of an efficiency table cost, with the first seed, and the indexes that its rows name."""
+    table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
+    test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
+    trained = [(f"{row['ranker']}/seed-{TEACHER_SEED}", row["index"]) for row in table["rows"]]
+    return {
+        "efficiency": [f"{RESULTS}/efficiency/{test_set}/{ranker}/rerank.json" for ranker, _ in trained],
+        "indexes": [f"{RESULTS}/indexes/{corpus}/{ranker}/{index}/index" for ranker, index in trained if index],
     }

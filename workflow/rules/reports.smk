@@ -1,7 +1,7 @@
 """
 Tables.
 
-Needs: metrics/<test_set>/<system>.json of the rows' systems.
+Needs: metrics/<test_set>/<system>.json of the rows' systems, efficiency/<test_set>/<system>.json; indexes.
 Makes: results/<experiment>/tables/<table>.{csv,md,tex}; the first column of the CSV is `system`, as in the paths.
 """
 
@@ -47,12 +47,31 @@ rule make_length_table:
         "../scripts/make_length_table.py"
 
 
+rule make_efficiency_table:
+    """Put what rankers cost side by side."""
+    input:
+        unpack(efficiency_table_inputs),
+    output:
+        csv=f"{RESULTS}/tables/{{efficiency_table}}.csv",
+        md=f"{RESULTS}/tables/{{efficiency_table}}.md",
+        tex=f"{RESULTS}/tables/{{efficiency_table}}.tex",
+    log:
+        f"{RESULTS}/logs/tables/{{efficiency_table}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=efficiency_table_settings,
+        code=code_of("make_efficiency_table"),
+    script:
+        "../scripts/make_efficiency_table.py"
+
+
 rule tables:
     """Every table of the experiment."""
     input:
         expand(
             f"{RESULTS}/tables/{{table}}.{{format}}",
-            table=[*CONFIG["tables"], *CONFIG["length_tables"]],
+            table=[*CONFIG["tables"], *CONFIG["length_tables"], *CONFIG["efficiency_tables"]],
             format=TABLE_FORMATS,
         ),
 
@@ -61,3 +80,4 @@ localrules:
     tables,
     make_table,
     make_length_table,
+    make_efficiency_table,

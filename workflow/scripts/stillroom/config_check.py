@@ -56,6 +56,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         if name in config["tables"]:
             raise config_error(("length_tables", name), "a table has this name; choose another.")
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
+    for name, table in config["efficiency_tables"].items():
+        check_efficiency_table(config, name, table)
     return config
 
 
@@ -141,6 +143,20 @@ def check_ensemble(config: dict, path: tuple, system: dict) -> None:
     if config["teachers"][teacher]["average"] is None:
         message = f"{teacher} is a score file, which has no scores of the candidates; name an average of rankers."
         raise config_error((*path, "teacher"), message)
+
+
+def check_efficiency_table(config: dict, name: str, table: dict) -> None:
+    """Its name is free, what is published has a source, and an index is of a ranker that can retrieve."""
+    path = ("efficiency_tables", name)
+    if name in config["tables"] or name in config["length_tables"]:
+        raise config_error(path, "a table has this name; choose another.")
+    for place, row in enumerate(table["rows"]):
+        if row["published_milliseconds"] is not None and not table["source"]:
+            raise config_error((*path, "source"), f"missing, but rows.{place}.published_milliseconds needs it.")
+        architecture = config["rankers"][row["ranker"]]["architecture"]
+        if row["index"] and not constant_of("architectures", architecture, "RETRIEVES"):
+            message = f"{row['ranker']} is a {architecture}, which has no index; take the key out."
+            raise config_error((*path, "rows", place, "index"), message)
 
 
 def check_ascending(path: tuple, edges: list[int]) -> None:

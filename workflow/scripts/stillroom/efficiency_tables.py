@@ -1,0 +1,104 @@
+"""Tables of what rankers cost, after Hofstätter et al. 2020 (arXiv:2010.02666)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from stillroom.tables import write_table
+
+# (column of the CSV, printed column, how many of the CSV's units are one of the printed)
+COLUMNS = [
+    ("parameters", "parameters (M)", 1_000_000),
+    ("milliseconds", "ms per query", 1),
+    ("published_milliseconds", "published ms", 1),
+    ("uncached_milliseconds", "ms, nothing kept", 1),
+    ("stored_bytes", "kB per passage", 1_000),
+    ("peak_bytes", "peak memory (MB)", 1_000_000),
+]
+
+
+def make_efficiency_table(
+    *,
+    settings: dict,
+    efficiency_paths: list[str],
+    index_paths: list[str],
+    csv_path: str | Path,
+    md_path: str | Path,
+    tex_path: str | Path,
+) -> None:
+    """Write a row per ranker; the CSV has full numbers: parameters, milliseconds, bytes.
+
+    `efficiency_paths` are in the order of the rows, `index_paths` in that of the rows that name an index.
+    """
+    costs = [json.loads(Path(path).read_text(encoding="utf-8")) for path in efficiency_paths]
+    indexes = iter(index_paths)
+    found = [row_values(row, cost, indexes) for row, cost in zip(settings["rows"], costs, strict=True)]
+    columns = [column for column in COLUMNS if is_shown(column[0], settings["rows"])]
+    values = np.array([[as_number(row[name]) for name, _, _ in columns] for row in found])
+    units = np.array([unit for _, _, unit in columns])
+    write_table(
+        title=settings["title"],
+        rows=[(cost["system"], (row["label"],)) for row, cost in zip(settings["rows"], costs, strict=True)],
+        headers=[name for name, _, _ in columns],
+        printed=[printed for _, printed, _ in columns],
+        values=values,
+        cells=[[(three_digits(value), False) for value in row] for row in values / units],
+        notes=[*notes(settings, costs)],
+        paths=(csv_path, md_path, tex_path),
+    )
+
+
+def row_values(row: dict, cost: dict, indexes: Iterator[str]) -> dict:
+    """What was measured of a row's ranker, beside what is published and the size of its index, where it names one."""
+    stored = index_bytes(next(indexes)) if row["index"] else cost["kept_bytes"]
+    return {**cost, "published_milliseconds": row["published_milliseconds"], "stored_bytes": stored}
+
+
+def index_bytes(index_path: str | Path) -> float:
+    """Bytes per passage of an index's two files, `index` and `docid`, which has a line for each passage."""
+    passage_ids = Path(index_path).parent / "docid"
+    with open(passage_ids, "rb") as file:
+        passages = sum(1 for _ in file)
+    return (Path(index_path).stat().st_size + passage_ids.stat().st_size) / passages
+
+
+def is_shown(name: str, rows: list[dict]) -> bool:
+    """All that is measured; what is published where some of it is."""
+    return name != "published_milliseconds" or any(row[name] is not None for row in rows)
+
+
+def as_number(value: float | None) -> float:
+    """Not a number where nothing is kept, published or known."""
+    return np.nan if value is None else float(value)
+
+
+def three_digits(value: float) -> str:
+    """At least three digits, all that stand before the point; a dash where there is nothing."""
+    if np.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def notes(settings: dict, costs: list[dict]) -> Iterator[str]:
+    """How the numbers came about; those of several machines are no comparison, and are named."""
+    yield from dict.fromkeys(
+        f"Re-ranking {cost['passages']:,} passages of {settings['test_set']} for one query, from token ids to float32 "
+        f"scores: median of {cost['queries']} queries after one for warming up, on {cost['device']}, "
+        f"{cost['threads']} thread{'s' if cost['threads'] > 1 else ''}."
+        for cost in costs
+    )
+    yield (
+        "ms per query: what is represented apart from the query was made before and kept in memory; "
+        "ms, nothing kept: made for the query."
+    )
+    indexed = [f"{row['label']} ({row['index']})" for row in settings["rows"] if row["index"]]
+    of_index = f"the files of the index for {', '.join(indexed)}; else " if indexed else ""
+    yield f"kB per passage: {of_index}what is kept, in float32; – where nothing can be."
+    yield (
+        "Parameters with those of embeddings. Peak memory while re-ranking: allocated on a GPU, or by how much the "
+        "process grew on a CPU since before the model was loaded."
+    )
+    if settings["source"]:
+        yield f"Published: {settings['source']}."
