@@ -8,7 +8,7 @@ from stillroom.registry import names
 MISTAKES = {
     "an unknown key": (
         {"rankers.tas_b.samplerr": "tas"},
-        "rankers.tas_b.samplerr: unknown key, perhaps sampler is meant; the legal keys are architecture, clustering, ",
+        "rankers.tas_b.samplerr: unknown key, perhaps sampler is meant; the legal keys are architecture, checkpoint, ",
     ),
     "an unknown block": (
         {"rankers.tas_b.teacher": "bert_cats"},

@@ -279,5 +279,5 @@ def test_another_seed_adds_its_own_rankers_only(finished):
     finished.configure({"seeds": [1, 2]})
     plan = finished.plan()
     assert plan.trained == sorted(f"{ranker}/seed-2" for ranker in TRAINED)
-    assert "cluster_queries" not in plan.rules and "score_triples" not in plan.rules
+    assert not {"cluster_queries", "score_triples", "export_ranker"} & plan.rules.keys()
     assert all(job["system"].split("/")[1] == "seed-2" for job in plan.wildcards("measure"))

@@ -35,22 +35,32 @@ def expected_costs(config):
 
 
 def runs(config, systems):
-    """The runs of some systems: a ranker has one per seed."""
+    """The runs of some systems: a ranker has one per seed, one that is used as it is only that of the first."""
     for system in systems:
         if "bm25" in system:
             yield system["bm25"]
-        else:
-            yield from (f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in config.get("seeds", [1]))
+        elif "teacher" in system:
+            yield f"{system['teacher']}/rerank"
+        for ranker in system.get("rankers", [system["ranker"]] if "ranker" in system else []):
+            seeds = config.get("seeds", [1]) if "loss" in config["rankers"][ranker] else config.get("seeds", [1])[:1]
+            yield from (f"{ranker}/seed-{seed}/{system['way']}" for seed in seeds)
 
 
 def expected_rankers(config):
     """`<ranker>/seed-<n>` of everything that a table shows, and of what it learns from: those with the first seed."""
-    waiting = {tuple(run.split("/")[:2]) for _, run in expected_metrics(config) if "/" in run}
-    waiting |= {(ranker, f"seed-{config.get('seeds', [1])[0]}") for _, ranker in expected_costs(config)}
-    found = set()
+    found, first = set(), f"seed-{config.get('seeds', [1])[0]}"
+    waiting = {(ranker, first) for _, ranker in expected_costs(config)}
+    for _, run in expected_metrics(config):
+        name, *way = run.split("/")
+        if len(way) == 2:
+            waiting.add((name, way[0]))
+        elif way:
+            waiting |= {
+                (member, f"seed-{config.get('seeds', [1])[0]}") for member in config["teachers"][name]["average"]
+            }
     while waiting:
         found.add(ranker := waiting.pop())
-        parents = {(name, f"seed-{config.get('seeds', [1])[0]}") for name in parents_of(config, ranker[0])}
+        parents = {(name, first) for name in parents_of(config, ranker[0])}
         waiting |= parents - found
     return sorted("/".join(ranker) for ranker in found if "loss" in config["rankers"][ranker[0]])
 
@@ -82,8 +92,14 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert plan.rules["measure"] == len(measured)
     assert plan.trained == expected_rankers(config)
 
-    ways = [run.split("/")[-1] for _, run in measured if "/" in run]
-    assert plan.rules.get("rerank", 0) == ways.count("rerank")
+    ways = [run.split("/")[-1] for _, run in measured if run.count("/") == 2]
+    reranked = {(test_set, run) for test_set, run in measured if run.endswith("/rerank") and run.count("/") == 2}
+    ensembles = [(test_set, run.removesuffix("/rerank")) for test_set, run in measured if run.count("/") == 1]
+    for test_set, teacher in ensembles:
+        seed = config.get("seeds", [1])[0]
+        reranked |= {(test_set, f"{name}/seed-{seed}/rerank") for name in config["teachers"][teacher]["average"]}
+    assert plan.rules.get("rerank", 0) == len(reranked)
+    assert plan.rules.get("average_runs", 0) == len(ensembles)
     assert plan.rules.get("retrieve", 0) == len(ways) - ways.count("rerank")
     assert plan.rules["check_overlap"] == len({test_set for test_set, _ in measured})
 
@@ -98,12 +114,12 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert not (project.folder / "results").exists()
 
 
-def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores_and_for_costs(project):
+def test_the_default_experiment_needs_every_rule_but_those_for_given_scores_ensembles_and_costs(project):
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
-    costs = {"measure_efficiency", "make_efficiency_table"}
-    assert rules == (scripts - given - costs) | {"all"}
+    others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
+    assert rules == (scripts - given - others) | {"all"}
 
 
 def test_the_published_scores_of_ms_marco_are_downloaded_once_each_and_bring_the_triples(project):
@@ -157,6 +173,36 @@ def test_a_metrics_file_that_cannot_be_is_refused(project, target):
     assert status != 0
     assert f"No rule to produce {target}" in text or "Missing input files for rule" in text
     assert "Traceback" not in text
+
+
+def test_a_checkpoint_is_a_row_that_retrieves_and_one_that_re_ranks_and_a_teacher(project):
+    ranker = {"encoder": "minilm", "checkpoint": "owner/name", "revision": "c0ffee"}
+    rows = [("published_dot", "exact"), ("published_dot", "rerank"), ("published_cat", "rerank")]
+    project.configure(
+        {
+            "seeds": [1, 2],
+            "rankers.published_dot": {"architecture": "bert_dot", **ranker},
+            "rankers.published_cat": {"architecture": "bert_cat", **ranker},
+            "teachers.published": {"average": ["published_cat"]},
+            "rankers.bert_dot_margin_mse.teacher": "published",
+            "tables.main.expectations": [],
+            "tables.main.rows": [{"label": way, "ranker": name, "way": way} for name, way in rows],
+        }
+    )
+    plan = project.plan("--", "results/pydocs/tables/main.md")
+    published = [{"ranker": name, "seed": "1"} for name in ("published_cat", "published_dot")]
+    assert sorted(plan.wildcards("export_ranker"), key=str) == published
+    assert plan.trained == []
+    assert {(job["ranker"], job["seed"]) for job in plan.wildcards("rerank")} == {
+        ("published_cat", "1"),
+        ("published_dot", "1"),
+    }
+    (retrieved, *_) = plan.wildcards("retrieve")
+    assert (retrieved["ranker"], retrieved["seed"], retrieved["index"]) == ("published_dot", "1", "exact")
+
+    student = project.plan("--", "results/pydocs/rankers/bert_dot_margin_mse/seed-2/model.safetensors")
+    assert student.wildcards("export_ranker") == [{"ranker": "published_cat", "seed": "1"}]
+    assert student.trained == ["bert_dot_margin_mse/seed-2"]
 
 
 SMALL = """

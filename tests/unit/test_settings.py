@@ -8,7 +8,15 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from stillroom.config import modules_of_ranker, resolve_query_sets, resolve_ranker, systems, systems_of
+from stillroom.config import (
+    modules_of_ranker,
+    rankers_of,
+    resolve_query_sets,
+    resolve_ranker,
+    seeds_of,
+    systems,
+    systems_of,
+)
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
 from stillroom.config_rankers import constant_of, parents
@@ -130,15 +138,19 @@ SCHEMA_ERRORS = [
     (
         "tables.main.rows.1.way",
         None,
-        "tables.main.rows.1: found label, ranker; expected either bm25, or ranker and way.",
+        "tables.main.rows.1: found label, ranker; expected either bm25, or ranker and way, or teacher and way.",
     ),
     (
         "tables.main.rows.0.way",
         "exact",
-        "tables.main.rows.0: found label, bm25, way; expected either bm25, or ranker and way.",
+        "tables.main.rows.0: found label, bm25, way; expected either bm25, or ranker and way, or teacher and way.",
     ),
-    ("tables.main.rows.2.index", "x", ": unknown key; the legal keys are bm25, label, ranker, way."),
-    ("tables.main.expectations.0.than.label", "x", ": unknown key; the legal keys are bm25, ranker, way."),
+    ("tables.main.rows.2.index", "x", ": unknown key; the legal keys are bm25, label, ranker, teacher, way."),
+    (
+        "tables.main.expectations.0.than.seed",
+        1,
+        ": unknown key; the legal keys are bm25, label, ranker, rankers, teacher, way.",
+    ),
 ]
 
 NAME_ERRORS = [
@@ -241,6 +253,26 @@ SENSE_ERRORS = [
     ("rankers.cross.join_layer", 2, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
     ("rankers.student.dimensions", 128, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
     ("rankers.tokens.contextual_layers", 1, ": has no effect with colbert, which reads normalize, temperature, dim"),
+    ("rankers.plain.query_augmentation", 8, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
+    ("rankers.tokens.pre_classifier", True, ": has no effect with colbert, which reads normalize, temp"),
+    (
+        "rankers.another",
+        {"architecture": "bert_cat", "encoder": "tiny", "pooling": "max_sim", "pre_classifier": True},
+        ".pre_classifier: has no effect with max_sim, which has no classifier.",
+    ),
+    ("rankers.tokens.linear_bias", True, ": has no effect without dimensions, which are what the linear layer makes."),
+    ("rankers.cross.checkpoint", "./a/folder", ": is used as it is, so it goes without a loss; to train"),
+    (
+        "rankers.plain.checkpoint",
+        "owner/name",
+        "rankers.plain.revision: missing; owner/name is of a hub (there is no such folder), so name the commit",
+    ),
+    ("rankers.plain.revision", "c0ffee", ": is a commit of a hub, but the checkpoint is none of a hub."),
+    (
+        "rankers.another",
+        {"architecture": "bert_dot", "encoder": "tiny", "checkpoint": "./a/folder", "revision": "c0ffee"},
+        ".revision: is a commit of a hub, but the checkpoint is none of a hub.",
+    ),
     (
         "rankers.kernels",
         {"architecture": "tk", "encoder": "tiny", "pooling": "mean"},
@@ -273,6 +305,22 @@ SENSE_ERRORS = [
     ("reranking.depth", 2000, ": found 2000, but bm25.okapi.depth is 1000."),
     ("reranking", None, ".candidates: missing, but tables.main.rows.1 re-ranks; expected one of okapi."),
     ("tables.main.rows.1.way", "exact", ": cross is a bert_cat, which cannot retrieve by 'exact'"),
+    ("tables.main.rows.1.label", ["a", "b"], ": found [a, b], expected one for each of the columns system."),
+    (
+        "tables.main.label_columns",
+        ["model", "loss"],
+        "tables.main.rows.0.label: found 'BM25', expected one for each of the columns model, loss.",
+    ),
+    (
+        "tables.main.rows.1",
+        {"label": "T", "teacher": "cross", "way": "exact"},
+        ".way: found 'exact', but a teacher only finds passages by rerank.",
+    ),
+    (
+        "tables.main.expectations.0.than",
+        {"rankers": ["plain", "cross"], "way": "exact", "label": "both"},
+        ".way: cross is a bert_cat, which cannot retrieve by 'exact'",
+    ),
     (
         "length_tables.lengths.rows",
         [{"label": "x", "ranker": "tokens", "way": "exact"}],
@@ -367,6 +415,36 @@ def test_an_architecture_is_given_what_it_reads():
     settings = {"pooling": "max_sim", "temperature": 0.05, "cross_attention_bias": -2}
     ranker = {"architecture": "bert_cat", "encoder": "tiny", **settings}
     assert checked("rankers.another", ranker)["rankers"]["another"].items() >= settings.items()
+
+
+HEADS = [
+    ({"architecture": "bert_cat"}, "a checkpoint or pooling: max_sim"),
+    ({"architecture": "bert_cat", "pooling": "mean"}, "a checkpoint or pooling: max_sim"),
+    ({"architecture": "colbert", "dimensions": 8}, "a checkpoint or dimensions: null"),
+    ({"architecture": "prettr"}, "a checkpoint or pooling: max_sim"),
+    ({"architecture": "tk"}, "a checkpoint"),
+]
+
+
+@pytest.mark.parametrize(("ranker", "ways"), HEADS)
+def test_a_ranker_that_is_used_as_it_is_has_no_random_weights(ranker, ways):
+    ranker = {"encoder": "tiny", **ranker}
+    sentence = f"has weights beside the encoder's, and they would be random; add a loss or {ways}."
+    assert error_of("rankers.another", ranker) == f"rankers.another: {sentence}"
+    assert checked("rankers.another", {**ranker, "checkpoint": "./a/folder"})["rankers"]["another"]["loss"] is None
+
+
+@pytest.mark.parametrize(
+    "ranker",
+    [
+        {"architecture": "bert_dot"},
+        {"architecture": "dpr"},
+        {"architecture": "colbert", "query_augmentation": 8},
+        {"architecture": "bert_cat", "pooling": "max_sim"},
+    ],
+)
+def test_a_ranker_without_weights_beside_the_encoders_is_used_as_it_is(ranker):
+    assert checked("rankers.another", {"encoder": "tiny", **ranker})["rankers"]["another"]["checkpoint"] is None
 
 
 def config_with_words(**encoder) -> dict:
@@ -582,7 +660,15 @@ def test_systems_are_those_of_all_tables_with_every_seed_once():
         "student/seed-1/exact",
         "student/seed-2/exact",
     ]
-    assert systems_of({"label": "x", "ranker": "cross", "way": "rerank"}, [7]) == ["cross/seed-7/rerank"]
+    assert systems_of({"ranker": "cross", "way": "rerank"}, {"cross": [7]}) == ["cross/seed-7/rerank"]
+
+
+def test_what_is_used_as_it_is_has_one_system_however_many_seeds_there_are():
+    as_it_is = {"label": "Plain", "ranker": "plain", "way": "exact"}
+    table = checked("tables.main.rows", [as_it_is])["tables"]["main"]
+    assert "plain/seed-1/exact" in systems(checked("tables.main.rows", [as_it_is]))
+    assert "plain/seed-2/exact" not in systems(checked("tables.main.rows", [as_it_is]))
+    assert seeds_of(checked(), rankers_of(table)) == {"plain": [1], "student": [1, 2]}
 
 
 def test_the_schema_is_a_json_schema():

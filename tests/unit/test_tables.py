@@ -45,8 +45,9 @@ SETTINGS = {
         {"label": "Good_one", "ranker": "good", "way": "exact"},
         {"label": "Poor 100%", "ranker": "poor", "way": "exact"},
     ],
-    "seeds": [1],
+    "seeds": {"good": [1], "poor": [1]},
     "seen": [],
+    "label_columns": ["system"],
     "expectations": [],
 }
 GOOD, POOR, BM25 = {"ranker": "good", "way": "exact"}, {"ranker": "poor", "way": "exact"}, {"bm25": "bm25"}
@@ -134,7 +135,7 @@ def test_headers_use_the_papers_names_and_notes_count_the_queries(make):
 
 
 def test_latex_is_escaped(make):
-    _, _, _, latex = make(seen=["poor"])
+    _, _, _, latex = make(seen=[2])
     assert r"Good\_one &" in latex
     assert r"Poor 100\% \textdagger{} &" in latex
     assert escape("a_b & 5% $x #1 {y} ≤ – †") == r"a\_b \& 5\% \$x \#1 \{y\} $\leq$ -- \textdagger{}"
@@ -194,7 +195,7 @@ def test_a_system_is_not_above_itself(make):
 
 def test_seeds_have_a_row_each_and_expectations_are_about_their_mean(make):
     expected = {"better": GOOD, "than": POOR, "measure": "RR@10", "test_sets": ["dev"]}
-    metrics, rows, markdown, _ = make(seeds=[1, 2], seen=["good"], expectations=[expected])
+    metrics, rows, markdown, _ = make(seeds={"good": [1, 2], "poor": [1, 2]}, seen=[1], expectations=[expected])
     assert [row["label"] for row in rows] == [
         "BM25",
         "Good_one †, seed 1",
@@ -211,8 +212,35 @@ def test_seeds_have_a_row_each_and_expectations_are_about_their_mean(make):
     assert f"- Expected: Good_one above Poor 100% in MRR@10: {result}." in markdown
 
 
+def test_an_expectation_may_be_about_the_mean_of_several_rankers(make):
+    sides = {"better": {"rankers": ["good", "poor"], "way": "exact", "label": "both"}, "than": BM25 | {"label": "one"}}
+    metrics, _, markdown, _ = make(expectations=[{**sides, "measure": "RR@10", "test_sets": ["dev"]}])
+    both = np.mean([values(metrics, "dev", f"{name}/seed-1/exact", "RR@10") for name in ("good", "poor")], axis=0)
+    other = values(metrics, "dev", "bm25", "RR@10")
+    means = [f"{side.mean():.3f}".removeprefix("0") for side in (both, other)]
+    verdict = "holds" if both.mean() > other.mean() else "DOES NOT HOLD"
+    result = f"dev {verdict} ({means[0]} to {means[1]}, {paired_t_test(both, other)})"
+    assert f"- Expected: both above one in MRR@10: {result}." in markdown
+
+
+def test_several_columns_of_labels_print_each_group_once(make):
+    rows = [
+        {"label": ["BM25", "–"], "bm25": "bm25"},
+        {"label": ["Dot", "none"], **GOOD},
+        {"label": ["Dot", "none"], **POOR},
+        {"label": ["Dot & co", "none"], **GOOD},
+    ]
+    _, csv_rows, markdown, latex = make(rows=rows, label_columns=["model", "taught by"])
+    assert [(row["label model"], row["label taught by"]) for row in csv_rows] == [tuple(row["label"]) for row in rows]
+    header = next(line for line in markdown.splitlines() if line.startswith("|"))
+    assert [cell.strip() for cell in header.strip("|").split("|")][:3] == ["model", "taught by", "dev MRR@10"]
+    printed = [["BM25", "–"], ["Dot", "none"], ["", "none"], ["Dot & co", "none"]]
+    assert [cells[:2] for cells in markdown_cells(markdown)] == printed
+    assert r"\begin{tabular}{llrrrrrr}" in latex and "Dot \\& co & none & " in latex
+
+
 def test_encoders_that_saw_such_text_are_marked_and_the_mark_explained(make):
-    _, rows, markdown, _ = make(seen=["good"])
+    _, rows, markdown, _ = make(seen=[1])
     assert [row["label"] for row in rows] == ["BM25", "Good_one †", "Poor 100%"]
     assert "- † The encoder has seen text of this kind in its own pre-training" in markdown
     assert "†" not in make()[2]

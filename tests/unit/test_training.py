@@ -243,7 +243,9 @@ def test_another_number_of_threads_goes_on_and_the_log_says_so(train, make_setti
     train_and_kill(train, 3, settings, inputs(), folder, save_seconds=0.0, threads=2)
     caplog.set_level(logging.INFO)
     train(settings, inputs(), folder)
-    assert "resuming with another threads (2 → 1): the weights will not be, bit by bit, those of" in caplog.text
+    assert (
+        "resuming with another number of threads (2 → 1): the weights will not be, bit by bit, those of" in caplog.text
+    )
     assert "resuming after step 2" in caplog.text
 
 
@@ -255,21 +257,6 @@ def test_a_loss_that_is_not_a_number_stops_with_one_sentence_and_writes_no_model
     with pytest.raises(ValueError, match=sentence):
         train(settings, inputs(), tmp_path / "model")
     assert not (tmp_path / "model" / "model.safetensors").exists()
-
-
-def test_gradient_clipping_bounds_the_gradient(make_settings, make_ranker, texts, collection):
-    from stillroom.training import Trainer
-    from stillroom.triples import read_triples
-
-    triples, norms = read_triples(collection / "triples.parquet"), {}
-    for bound in (None, 1e9, 0.25):
-        settings = make_settings(training__gradient_clipping=bound)
-        trainer = Trainer(make_ranker().train(), settings, 1, triples, texts.query_tokens, texts.passage_tokens)
-        trainer.step()
-        gradients = [parameter.grad for parameter in trainer.model.parameters() if parameter.grad is not None]
-        norms[bound] = np.sqrt(sum((gradient.double() ** 2).sum().item() for gradient in gradients))
-    assert norms[None] == norms[1e9] > 0.25
-    assert norms[0.25] == pytest.approx(0.25, rel=1e-4)
 
 
 @pytest.fixture
@@ -310,6 +297,26 @@ def steps(trainer, count):
         losses.append(trainer.step())
         trainer.progress.step += 1
     return losses
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_gradient_of_the_whole_step_is_clipped_without_the_loss_scale(precision, accumulate, make_trainer, torch):
+    found = {}
+    for bound in (None, 1e9, 0.25):
+        trainer = make_trainer(
+            training__gradient_clipping=bound,
+            training__precision=precision,
+            training__batch_size=8 // accumulate,
+            training__accumulate=accumulate,
+        )
+        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=16.0, enabled=precision == "fp16")
+        steps(trainer, 1)
+        found[bound] = np.concatenate([gradient.ravel() for gradient in gradients(trainer).values()]).astype(float)
+    norm = np.linalg.norm(found[None])
+    assert norm > 0.25
+    assert np.array_equal(found[1e9], found[None])
+    assert found[0.25] == pytest.approx(found[None] * 0.25 / norm, rel=1e-4, abs=1e-9)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
@@ -633,7 +640,7 @@ def test_an_in_batch_teacher_with_another_vocabulary_stops(make_settings, inputs
 def test_an_exported_ranker_is_the_encoder_as_it_is(make_settings, tiny_encoder, tmp_path, torch):
     from safetensors.torch import load_file
 
-    from stillroom.model_folder import export_ranker
+    from stillroom.checkpoints import export_ranker
 
     export_ranker(settings=make_settings(loss=None, training=None), model_folder=tmp_path / "model")
     exported = load_file(tmp_path / "model" / "model.safetensors")

@@ -11,11 +11,13 @@ sys.path.insert(0, str(SCRIPTS))
 from stillroom.code import code_of_script
 from stillroom.config import (
     modules_of_ranker,
-    rankers_that_saw,
+    rankers_of,
     retrieving_rankers,
+    rows_that_saw,
     training_sets_behind,
     resolve_query_sets,
     resolve_ranker,
+    seeds_of,
     stable,
     systems,
 )

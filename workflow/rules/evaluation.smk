@@ -2,7 +2,7 @@
 Measures of effectiveness, by query and on average, and of efficiency.
 
 Needs: a run, the queries and judgements of its test set; a model folder and a token store.
-Makes, under results/<experiment>/; <system> is a name under `bm25` or <ranker>/seed-<n>/<way>:
+Makes, under results/<experiment>/; <system> is a name under `bm25`, <ranker>/seed-<n>/<way> or <teacher>/rerank:
 
     metrics/<test_set>/<system>.json                            every measure
     efficiency/<test_set>/<ranker>/seed-<n>/rerank.json         what re-ranking costs
@@ -12,6 +12,7 @@ SYSTEM = "|".join(
     [
         any_of(CONFIG["bm25"]),
         f"({any_of(CONFIG['rankers'])})/seed-\\d+/rerank",
+        f"({any_of(CONFIG['teachers'])})/rerank",
         f"({any_of(retrieving_rankers(CONFIG))})/seed-\\d+/({any_of(CONFIG['indexes'])})",
     ]
 )

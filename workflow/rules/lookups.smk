@@ -305,6 +305,12 @@ def candidates_run(wildcards):
     return f"{RESULTS}/runs/{wildcards.test_set}/{CONFIG['reranking']['candidates']}.trec"
 
 
+def members_runs(wildcards):
+    """The re-ranked runs of the rankers that make a teacher, with the first seed."""
+    rankers = CONFIG["teachers"][wildcards.teacher]["average"]
+    return [f"{RESULTS}/runs/{wildcards.test_set}/{ranker}/seed-{TEACHER_SEED}/rerank.trec" for ranker in rankers]
+
+
 # evaluation.smk
 
 
@@ -313,7 +319,7 @@ def audits(wildcards):
 
     They are no inputs of the training, because another way to audit should retrain nothing.
     """
-    sets = training_sets_behind(CONFIG, wildcards.system.split("/")[0])
+    sets = training_sets_behind(CONFIG, wildcards.system)
     return [f"{RESULTS}/training_sets/{name}/audit.csv" for name in sets]
 
 
@@ -341,20 +347,22 @@ def efficiency_settings(wildcards):
 # reports.smk
 
 
+def shown(table, test_sets):
+    """A table's block, the seeds of its rankers, and the places of its rows whose encoder knows the collection."""
+    seeds = seeds_of(CONFIG, rankers_of(table))
+    return stable({**table, "seeds": seeds, "seen": rows_that_saw(CONFIG, test_sets, table["rows"])})
+
+
 def table_settings(wildcards):
-    """A table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    """What a table is made from, beside the metrics."""
     table = CONFIG["tables"][wildcards.table]
-    return stable(
-        {**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, table["test_sets"], table["rows"])}
-    )
+    return shown(table, table["test_sets"])
 
 
 def length_table_settings(wildcards):
-    """A length table's block, the seeds that its rows have, and the rankers whose encoder knows the collection."""
+    """What a length table is made from, beside the metrics."""
     table = CONFIG["length_tables"][wildcards.length_table]
-    return stable(
-        {**table, "seeds": CONFIG["seeds"], "seen": rankers_that_saw(CONFIG, [table["test_set"]], table["rows"])}
-    )
+    return shown(table, [table["test_set"]])
 
 
 def table_metrics(wildcards):

@@ -9,6 +9,7 @@ Makes, under results/<experiment>/:
     indexes/<corpus>/<ranker>/seed-<n>/<index>/               `index` and `docid`, as Pyserini reads them
     runs/<test_set>/<ranker>/seed-<n>/<index>.trec            retrieved
     runs/<test_set>/<ranker>/seed-<n>/rerank.trec             the BM25 candidates in a new order
+    runs/<test_set>/<teacher>/rerank.trec                     the same by the mean of several rankers' scores
 """
 
 
@@ -124,3 +125,19 @@ rule rerank:
         code=code_of("rerank", ranker_parts),
     script:
         "../scripts/rerank.py"
+
+
+rule average_runs:
+    """Re-rank with an ensemble: the mean of its rankers' scores."""
+    input:
+        runs=members_runs,
+    output:
+        run=f"{RESULTS}/runs/{{test_set}}/{{teacher}}/rerank.trec",
+    log:
+        f"{RESULTS}/logs/runs/{{test_set}}/{{teacher}}/rerank.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code_of("average_runs"),
+    script:
+        "../scripts/average_runs.py"

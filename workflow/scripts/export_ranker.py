@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from stillroom.checkpoints import export_ranker
 from stillroom.log import start_log
-from stillroom.model_folder import export_ranker
 from stillroom.settings import ranker_settings
 
 start_log(snakemake.log[0])

@@ -5,6 +5,7 @@ that read it. What another rule makes (teacher scores, clusters, triples) is an 
 """
 
 import json
+from collections.abc import Iterable
 
 from stillroom.config_rankers import constant_of, parents
 
@@ -47,17 +48,23 @@ def resolve_query_sets(config: dict) -> dict[str, dict]:
     return {folder: stable({key: settings[key] for key in fetched}) for folder, settings in query_sets.items()}
 
 
-def rankers_that_saw(config: dict, test_sets: list[str], rows: list[dict]) -> list[str]:
-    """The rankers whose encoder had text like that of the test sets in its own pre-training."""
+def rows_that_saw(config: dict, test_sets: list[str], rows: list[dict]) -> list[int]:
+    """The places of the rows with an encoder that had text like that of the test sets in its own pre-training."""
     corpora = {config["test_sets"][name]["corpus"] for name in test_sets}
     encoders = {encoder for corpus in corpora for encoder in config["corpora"][corpus]["seen_by"]}
-    shown = {row["ranker"] for row in rows if "ranker" in row}
-    return sorted(name for name in shown if config["rankers"][name]["encoder"] in encoders)
+    scoring = [config["teachers"][row["teacher"]]["average"] if "teacher" in row else rankers_in(row) for row in rows]
+    return [
+        place
+        for place, rankers in enumerate(scoring)
+        if any(config["rankers"][ranker]["encoder"] in encoders for ranker in rankers)
+    ]
 
 
-def training_sets_behind(config: dict, name: str) -> list[str]:
-    """The training sets of a ranker and of all that it learns from; none of a BM25."""
-    waiting, found = {name} & config["rankers"].keys(), set()
+def training_sets_behind(config: dict, system: str) -> list[str]:
+    """The training sets of what scores in a system (see `systems`) and of all that it learns from; none of a BM25."""
+    name, *way = system.split("/")
+    scoring = [] if not way else config["teachers"][name]["average"] if len(way) == 1 else [name]
+    waiting, found = set(scoring), set()
     while waiting:
         found.add(ranker := waiting.pop())
         waiting |= {*parents(config, config["rankers"][ranker])} - found
@@ -71,18 +78,41 @@ def retrieving_rankers(config: dict) -> list[str]:
 
 
 def systems(config: dict) -> list[str]:
-    """Every system that a table names, in the tables' order, once: `bm25`, `<ranker>/seed-<n>/<way>`."""
-    names = {}
+    """Every system of the tables, in their order, once: `bm25`, `<teacher>/rerank`, `<ranker>/seed-<n>/<way>`."""
+    names, seeds = {}, seeds_of(config, config["rankers"])
     for _, system in named_systems(config):
-        names.update(dict.fromkeys(systems_of(system, config["seeds"])))
+        names.update(dict.fromkeys(systems_of(system, seeds)))
     return list(names)
 
 
-def systems_of(system: dict, seeds: list[int]) -> list[str]:
-    """The systems of one row, or of one side of an expectation: a ranker has one per seed."""
+def systems_of(system: dict, seeds: dict[str, list[int]]) -> list[str]:
+    """The systems of one row, or of one side of an expectation: a ranker has one per seed of its own."""
     if "bm25" in system:
         return [system["bm25"]]
-    return [f"{system['ranker']}/seed-{seed}/{system['way']}" for seed in seeds]
+    if "teacher" in system:
+        return [f"{system['teacher']}/{system['way']}"]
+    return [f"{ranker}/seed-{seed}/{system['way']}" for ranker in rankers_in(system) for seed in seeds[ranker]]
+
+
+def rankers_in(system: dict) -> list[str]:
+    """The rankers that a row, or a side of an expectation, names."""
+    return system["rankers"] if "rankers" in system else [system["ranker"]] if "ranker" in system else []
+
+
+def labels_of(row: dict) -> tuple[str, ...]:
+    """A row's label, or labels where the table has several columns of them."""
+    return (row["label"],) if isinstance(row["label"], str) else tuple(row["label"])
+
+
+def seeds_of(config: dict, rankers: Iterable[str]) -> dict[str, list[int]]:
+    """The seeds of each ranker: one that is used as it is has the first only, because all would be alike."""
+    return {name: config["seeds"] if config["rankers"][name]["loss"] else config["seeds"][:1] for name in rankers}
+
+
+def rankers_of(table: dict) -> list[str]:
+    """The rankers in the rows and expectations of a table."""
+    sides = [expectation[side] for expectation in table.get("expectations", []) for side in ("better", "than")]
+    return sorted({ranker for system in [*table["rows"], *sides] for ranker in rankers_in(system)})
 
 
 def named_systems(config: dict) -> list[tuple[tuple, dict]]:

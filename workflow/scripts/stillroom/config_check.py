@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ir_measures
 
-from stillroom.config import named_systems
+from stillroom.config import labels_of, named_systems, rankers_in
 from stillroom.config_rankers import check_ancestors, check_ranker, choices, choose_training_sets, constant_of
 from stillroom.config_schema import (
     ConfigError,
@@ -49,6 +49,9 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_reranking_depth(config)
     for path, system in named_systems(config):
         check_way(config, path, system)
+    for section in ("tables", "length_tables"):
+        for name, table in config[section].items():
+            check_labels((section, name, "rows"), table)
     for name, table in config["length_tables"].items():
         if name in config["tables"]:
             raise config_error(("length_tables", name), "a table has this name; choose another.")
@@ -108,12 +111,15 @@ def check_way(config: dict, path: tuple, system: dict) -> None:
     """The way of a system is defined, and its ranker can go it."""
     if "bm25" in system:
         return
-    ranker, way = system["ranker"], system["way"]
+    way = system["way"]
     check_name((*path, "way"), way, [*config["indexes"], RERANK], "defined under indexes")
-    architecture = config["rankers"][ranker]["architecture"]
-    if way != RERANK and not constant_of("architectures", architecture, "RETRIEVES"):
-        message = f"{ranker} is a {architecture}, which cannot retrieve by {way!r}, only {RERANK}."
-        raise config_error((*path, "way"), message)
+    if "teacher" in system:
+        check_ensemble(config, path, system)
+    for ranker in rankers_in(system):
+        architecture = config["rankers"][ranker]["architecture"]
+        if way != RERANK and not constant_of("architectures", architecture, "RETRIEVES"):
+            message = f"{ranker} is a {architecture}, which cannot retrieve by {way!r}, only {RERANK}."
+            raise config_error((*path, "way"), message)
     if way == RERANK and config["reranking"]["candidates"] is None:
         row = ".".join(str(key) for key in path)
         message = f"missing, but {row} re-ranks; {choices('bm25', list(config['bm25']))}."
@@ -132,6 +138,25 @@ def check_efficiency_table(config: dict, name: str, table: dict) -> None:
         if row["index"] and not constant_of("architectures", architecture, "RETRIEVES"):
             message = f"{row['ranker']} is a {architecture}, which has no index; take the key out."
             raise config_error((*path, "rows", place, "index"), message)
+
+
+def check_labels(path: tuple, table: dict) -> None:
+    """A row has as many labels as the table has columns for them."""
+    columns = table.get("label_columns", ["system"])
+    for place, row in enumerate(table["rows"]):
+        if len(labels_of(row)) != len(columns):
+            message = f"found {shown(row['label'])}, expected one for each of the columns {', '.join(columns)}."
+            raise config_error((*path, place, "label"), message)
+
+
+def check_ensemble(config: dict, path: tuple, system: dict) -> None:
+    """A teacher re-ranks, if it is made of rankers."""
+    teacher = system["teacher"]
+    if system["way"] != RERANK:
+        raise config_error((*path, "way"), f"found {system['way']!r}, but a teacher only finds passages by {RERANK}.")
+    if config["teachers"][teacher]["average"] is None:
+        message = f"{teacher} is a score file, which has no scores of the candidates; name an average of rankers."
+        raise config_error((*path, "teacher"), message)
 
 
 def check_ascending(path: tuple, edges: list[int]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stillroom.config_schema import ConfigError, config_error
 from stillroom.registry import PACKAGE, names
+from stillroom.sources import WORDS_PREFIX, is_hub_id
 
 # Keys that something must read: key → (key of the reader, its folder, constant of its file), for each reader.
 READERS = {
@@ -45,9 +46,11 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     for key, readers in READERS.items():
         check_read(config, name, key, readers)
     check_architecture(name, ranker, schema)
+    check_checkpoint(name, ranker)
     check_words(config, name, ranker)
     if ranker["loss"] is None:
         check_untrained(name, ranker)
+        check_head(name, ranker)
         return
     if ranker["training"] is None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
@@ -74,6 +77,24 @@ def check_architecture(name: str, ranker: dict, schema: dict) -> None:
         if read[key] and ranker[key] not in read[key]:
             message = f"found {ranker[key]!r}, but {architecture} knows {', '.join(read[key])}."
             raise config_error(("rankers", name, key), message)
+    if ranker["pre_classifier"] and ranker["pooling"] == "max_sim":
+        raise config_error(("rankers", name, "pre_classifier"), "has no effect with max_sim, which has no classifier.")
+    if ranker["linear_bias"] and ranker["dimensions"] is None:
+        message = "has no effect without dimensions, which are what the linear layer makes."
+        raise config_error(("rankers", name, "linear_bias"), message)
+
+
+def check_checkpoint(name: str, ranker: dict) -> None:
+    """A checkpoint is used as it is, and one of a hub is pinned, because its main branch may change."""
+    checkpoint, revision = ranker["checkpoint"], ranker["revision"]
+    if checkpoint and ranker["loss"]:
+        message = "is used as it is, so it goes without a loss; to train further, name it as weights of an encoder."
+        raise config_error(("rankers", name, "checkpoint"), message)
+    if checkpoint and is_hub_id(checkpoint) and not revision:
+        message = f"missing; {checkpoint} is of a hub (there is no such folder), so name the commit to take."
+        raise config_error(("rankers", name, "revision"), message)
+    if revision and not (checkpoint and is_hub_id(checkpoint)):
+        raise config_error(("rankers", name, "revision"), "is a commit of a hub, but the checkpoint is none of a hub.")
 
 
 def check_read(config: dict, name: str, key: str, readers: list[tuple]) -> None:
@@ -100,6 +121,20 @@ def check_untrained(name: str, ranker: dict) -> None:
             raise config_error(("rankers", name, key), "has no effect without a loss; add one or take the key out.")
 
 
+def check_head(name: str, ranker: dict) -> None:
+    """A ranker that is used as it is has no random weights: all are a checkpoint's, or the encoder's are all.
+
+    HEADLESS of an architecture are the settings with which the encoder's are all; None where it always has others.
+    """
+    headless = constant_of("architectures", ranker["architecture"], "HEADLESS")
+    has_head = headless is None or any(ranker[key] != value for key, value in headless.items())
+    if has_head and not ranker["checkpoint"]:
+        settings = [f"{key}: {value or 'null'}" for key, value in (headless or {}).items()]
+        ways = " or ".join(["a loss or a checkpoint", *settings])
+        message = f"has weights beside the encoder's, and they would be random; add {ways}."
+        raise config_error(("rankers", name), message)
+
+
 def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
     """Training cuts passages to no more than the encoder's limit."""
     while_training = config["training"][ranker["training"]]["passage_tokens"]
@@ -113,7 +148,7 @@ def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
 def check_words(config: dict, name: str, ranker: dict) -> None:
     """Vectors of words are enough for architectures that bring the layers themselves, and have no layers to cut."""
     encoder = config["encoders"][ranker["encoder"]]
-    if not encoder["weights"].startswith("words:"):
+    if not encoder["weights"].startswith(WORDS_PREFIX):
         return
     architecture = ranker["architecture"]
     if not constant_of("architectures", architecture, "WORDS"):

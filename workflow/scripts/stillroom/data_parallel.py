@@ -10,98 +10,95 @@ Shape suffixes: B = rows of one process's share, G = rows of all processes, one 
 import logging
 import multiprocessing
 import os
+import pickle
+import signal
 import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from multiprocessing.connection import wait
+from contextlib import suppress
+from pathlib import Path
 
+import accelerate.utils
 import numpy as np
 import torch
-import torch.distributed as dist
-
-# A new interpreter would run Snakemake's script once more. Until the fork nothing may touch a GPU.
-CONTEXT = multiprocessing.get_context("fork")
+from accelerate import PartialState
+from torch.distributed import is_initialized
+from torch.multiprocessing import ProcessExitedException, start_processes
 
 
 def run_in_processes(count: int, function: Callable[[], None]) -> None:
     """Call the function in so many processes that are one group, or in this one if one is enough.
 
-    The first failure ends all of them, and is raised here.
+    The first failure ends all of them, and is raised here. A new interpreter would run Snakemake's script once more, so
+    they are forked, and until then nothing may touch a GPU. Of accelerate's launchers, which fork too, one is for CPUs
+    only, and the other needs a free port and raises a report in place of the failure.
     """
     if count == 1:
         function()
         return
-    failures = CONTEXT.SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
-        arguments = [(number, count, f"file://{folder}/meeting", function, failures) for number in range(count)]
-        members = [CONTEXT.Process(target=be_member, args=these) for these in arguments]
-        for member in members:
-            member.start()
+        failure, arguments = Path(folder, "failure"), (count, Path(folder), function)
+        group = start_processes(be_member, arguments, count, join=False, daemon=True, start_method="fork")
         try:
-            codes = wait_for(members)
-        finally:
-            for member in members:
-                member.kill()
-                member.join()
-    ended_badly = [code for code in codes if code]
-    if ended_badly and min(ended_badly) > 0 and not failures.empty():
-        raise failures.get()
-    if ended_badly:  # below 0 by a signal: what the others then complain of is no cause
-        raise RuntimeError(
-            f"one of the {count} processes was killed; look for what ended it, such as a lack of memory."
-        )
+            while not group.join():
+                pass
+        except ProcessExitedException:
+            was_killed = any(member.exitcode == -signal.SIGKILL for member in group.processes)
+            if failure.exists() and not was_killed:  # what the others then complain of is no cause
+                raise pickle.loads(failure.read_bytes()) from None
+            raise RuntimeError(
+                f"one of the {count} processes was killed; look for what ended it, such as a lack of memory."
+            ) from None
 
 
-def wait_for(members: list) -> list[int | None]:
-    """The exit codes when all have ended, or as soon as one has failed; None for those that still run."""
-    while True:
-        codes = [member.exitcode for member in members]
-        if any(codes) or None not in codes:
-            return codes
-        wait([member.sentinel for member, code in zip(members, codes, strict=True) if code is None])
-
-
-def be_member(number: int, count: int, meeting: str, function: Callable[[], None], failures) -> None:
-    """What each process does. Only the main one logs; what goes wrong is sent to the parent, with its traceback."""
+def be_member(number: int, count: int, folder: Path, function: Callable[[], None]) -> None:
+    """What each process does. Only the main one logs; what goes wrong first is left to the parent in a file."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     if number > 0:
         logging.disable()
     try:
-        join_group(number, count, meeting)
+        join_group(number, count, folder / "meeting")
         function()
-        dist.destroy_process_group()
+        PartialState().destroy_process_group()
     except Exception as error:
         error.add_note(f"In process {number} of {count}:\n{traceback.format_exc()}")
-        failures.put(error)
+        own = folder / str(number)
+        own.write_bytes(pickle.dumps(error))
+        with suppress(FileExistsError):
+            (folder / "failure").hardlink_to(own)
         raise SystemExit(1) from None
 
 
 def end_with_parent() -> None:
-    """No orphan trains on: a job that was killed is run again, and two would write the same files."""
+    """No orphan trains on: a job that was killed is run again, and two would write the same files.
+
+    torch interrupts orphans, but one that waits for a GPU does not notice.
+    """
     multiprocessing.parent_process().join()
     os._exit(1)
 
 
-def join_group(number: int, count: int, meeting: str) -> None:
+def join_group(number: int, count: int, meeting: Path) -> None:
     """Become one of the group; on a machine with GPUs, with one of them."""
     has_gpus = torch.cuda.is_available()
-    if has_gpus:
-        if torch.cuda.device_count() < count:
-            raise ValueError(
-                f"training: {count} processes need as many GPUs, but there are {torch.cuda.device_count()}; "
-                "lower the gpu resource of train_ranker."
-            )
-        torch.cuda.set_device(number)
-    dist.init_process_group("nccl" if has_gpus else "gloo", init_method=meeting, rank=number, world_size=count)
+    if has_gpus and torch.cuda.device_count() < count:
+        raise ValueError(
+            f"training: {count} processes need as many GPUs, but there are {torch.cuda.device_count()}; "
+            "lower the gpu resource of train_ranker."
+        )
+    place = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+    threads = {"OMP_NUM_THREADS": torch.get_num_threads()}  # else accelerate changes them
+    os.environ |= {name: str(value) for name, value in (place | threads).items()}
+    PartialState(cpu=not has_gpus, init_method=f"file://{meeting}", rank=number, world_size=count)
 
 
 def process_count() -> int:
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return PartialState().num_processes if is_initialized() else 1
 
 
 def process_number() -> int:
-    return dist.get_rank() if dist.is_initialized() else 0
+    return PartialState().process_index if is_initialized() else 0
 
 
 def is_main() -> bool:
@@ -117,20 +114,19 @@ def share(rows_G: np.ndarray) -> np.ndarray:
 def gather(own_B):
     """The rows of all processes: a tensor, or a tuple of tensors. Gradients flow to this process's own rows only.
 
-    Other dimensions are filled up with zeros to the largest of all processes.
+    The second dimension is filled up with zeros to the largest of all processes.
     """
     if process_count() == 1:
         return own_B
-    if isinstance(own_B, tuple):
-        return type(own_B)(*map(gather, own_B))
-    shape = torch.tensor(own_B.shape, device=own_B.device)
-    dist.all_reduce(shape, dist.ReduceOp.MAX)
-    filled_B = own_B.new_zeros(shape.tolist())
-    filled_B[tuple(slice(length) for length in own_B.shape)] = own_B
-    rows_G = [torch.empty_like(filled_B) for _ in range(process_count())]
-    dist.all_gather(rows_G, filled_B.detach())
-    rows_G[process_number()] = filled_B
-    return torch.cat(rows_G)
+    filled_B = accelerate.utils.pad_across_processes(own_B, dim=1, pad_index=False)  # 0 makes numbers of a mask
+    return accelerate.utils.recursively_apply(gather_tensor, filled_B)
+
+
+def gather_tensor(own_B: torch.Tensor) -> torch.Tensor:
+    """The rows of all processes, whose other dimensions are the same."""
+    shares = list(accelerate.utils.gather(own_B.detach()).chunk(process_count()))
+    shares[process_number()] = own_B
+    return torch.cat(shares)
 
 
 def sum_gradients(model: torch.nn.Module, whole: Iterable[torch.nn.Parameter] = ()) -> None:
@@ -142,15 +138,13 @@ def sum_gradients(model: torch.nn.Module, whole: Iterable[torch.nn.Parameter] = 
         return
     for parameter in whole:
         parameter.grad /= process_count()
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    for work in [dist.all_reduce(gradient, async_op=True) for gradient in gradients]:
-        work.wait()
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad = accelerate.utils.reduce(parameter.grad, reduction="sum")
 
 
 def total(values: np.ndarray, device: torch.device) -> np.ndarray:
     """The sum over the processes."""
     if process_count() == 1:
         return values
-    summed = torch.as_tensor(values, device=device)
-    dist.all_reduce(summed)
-    return summed.cpu().numpy()
+    return accelerate.utils.reduce(torch.as_tensor(values, device=device), reduction="sum").cpu().numpy()

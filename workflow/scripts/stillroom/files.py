@@ -59,3 +59,16 @@ def digest(path: str | Path) -> str:
     """sha256 of a file's content, the first 16 digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def read_json(path: str | Path, default=None):
+    """The content of a JSON file; the default, where one is given and there is no file."""
+    path = Path(path)
+    if default is not None and not path.exists():
+        return default
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: this file is missing.") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON, {error}.") from None

@@ -1,9 +1,13 @@
 """Row numbers of ids, looked up millions at a time."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 NUMBER = r"^(0|[1-9][0-9]{0,17})$"  # the one way to write an integer of 64 bits that is not negative
 
@@ -20,6 +24,11 @@ class IdRows:
         numbers = as_numbers(self.known_ids)
         self.numbers = None if numbers.null_count else pd.Index(numbers.to_numpy())
 
+    @classmethod
+    def read(cls, path: str | Path, column: str) -> "IdRows":
+        """The ids in a column of a Parquet file."""
+        return cls(pq.read_table(path, columns=[column])[column])
+
     def __len__(self) -> int:
         return len(self.known_ids)
 
@@ -28,6 +37,17 @@ class IdRows:
         if self.numbers is None:
             return pc.fill_null(pc.index_in(ids, value_set=self.known_ids), -1).to_numpy(zero_copy_only=False)
         return self.numbers.get_indexer(as_numbers(ids).fill_null(-1).to_numpy())
+
+    def find_all(self, ids: Sequence[str], *, path: str | Path, kind: str) -> np.ndarray:
+        """The row of every id; an unknown one stops with the name of the file that the ids are from."""
+        rows = self.find(pa.array(ids, pa.string()))
+        if (rows < 0).any():
+            unknown = [name for name, row in zip(ids, rows, strict=True) if row < 0]
+            raise ValueError(
+                f"{path}: {len(unknown):,} of {len(rows):,} {kind} ids are unknown, the first is {str(unknown[0])!r}; "
+                "make the file again from this collection."
+            )
+        return rows
 
 
 def as_numbers(ids: pa.Array) -> pa.Array:

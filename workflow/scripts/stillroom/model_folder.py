@@ -1,17 +1,10 @@
-"""Model folders: of trained rankers, and of those that are used as they are."""
+"""Model folders, written whole or not at all."""
 
 import json
 from pathlib import Path
 
 from stillroom.files import atomic_path, remove
 from stillroom.ranker import Ranker
-from stillroom.registry import named
-from stillroom.settings import RankerSettings
-
-
-def export_ranker(*, settings: RankerSettings, model_folder: str | Path) -> None:
-    """Write the folder of a ranker that is used as it is."""
-    write_model(named("architectures", settings.architecture).new(settings), Path(model_folder))
 
 
 def write_model(model: Ranker, model_folder: Path, curve: list[dict] | None = None) -> None:

@@ -45,9 +45,8 @@ def score_triples(
     triples = read_triples(triples_path)
     pairs = distinct_pairs(triples.query, triples.positive, triples.negative)
     logger.info("%s distinct pairs in %s triples", f"{len(pairs):,}", f"{len(triples.query):,}")
-    validation_ids = pq.read_table(validation_queries_path, columns=["query_id"])["query_id"].to_numpy()
     query_rows, passage_rows, _ = run_rows(
-        run_path=validation_run_path, query_ids=validation_ids, passages_path=passages_path
+        run_path=validation_run_path, queries_path=validation_queries_path, passages_path=passages_path
     )
     candidates = np.column_stack([query_rows, passage_rows])
     for path, texts_path, pairs_path, rows in [

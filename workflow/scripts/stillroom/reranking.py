@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import torch
 
 from stillroom.candidates import run_rows
@@ -34,9 +33,8 @@ def rerank(
     """
     torch.set_num_threads(threads)
     model = load_ranker(model_folder)
-    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
     query_rows, passage_rows, run = run_rows(
-        run_path=candidates_path, query_ids=query_ids, passages_path=passages_path, depth=depth
+        run_path=candidates_path, queries_path=queries_path, passages_path=passages_path, depth=depth
     )
     queries = tokenize_queries(model.tokenizer, queries_path)
     inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin", queries_path, candidates_path]

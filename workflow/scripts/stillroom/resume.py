@@ -18,7 +18,7 @@ class ResumeFolder:
     """A training's state beside its declared outputs, which a workflow manager deletes before a rerun.
 
     `identity` and the contents of the `inputs` say what the training computes; a state of another training is thrown
-    away, and the log says what differs. `machine` says on what: another one goes on, but rounds in other places.
+    away, and the log says what differs. `machine` counts on what: other numbers go on, but round in other places.
     A state is that between two optimizer steps, so no sum of gradients is ever under way.
     """
 
@@ -55,7 +55,8 @@ class ResumeFolder:
                 return
             if differing := differences(facts["machine"], self.machine):
                 logger.warning(
-                    "resuming with another %s: the weights will not be, bit by bit, those of an uninterrupted training",
+                    "resuming with another number of %s: the weights will not be, bit by bit, those of an "
+                    "uninterrupted training",
                     ", ".join(differing),
                 )
             tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 (not a dict)

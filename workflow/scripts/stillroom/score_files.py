@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from stillroom.downloads import md5_of
 from stillroom.id_rows import IdRows
@@ -46,8 +45,8 @@ class ScoreFile:
         if md5 is not None and (found := md5_of(path)) != md5:
             raise ValueError(f"{path}: the md5 is {found}, expected {md5}; correct it or get the file again.")
         self.path = path
-        self.queries = IdRows(pq.read_table(queries_path, columns=["query_id"])["query_id"])
-        self.passages = IdRows(pq.read_table(passages_path, columns=["passage_id"])["passage_id"])
+        self.queries = IdRows.read(queries_path, "query_id")
+        self.passages = IdRows.read(passages_path, "passage_id")
         self.found = Counter()
         self.first_unknown = None  # ids of the first row that has an unknown one
 

@@ -13,7 +13,7 @@ class EncoderSettings:
 
     weights: str
     revision: str | None
-    layers: int | None
+    layers: int | list[int] | None
     query_tokens: int
     passage_tokens: int
 
@@ -60,9 +60,14 @@ class RankerSettings:
     normalize: bool
     temperature: float
     cross_attention_bias: float
+    pre_classifier: bool
     join_layer: int
     dimensions: int | None
+    linear_bias: bool
+    query_augmentation: int
     contextual_layers: int
+    checkpoint: str | None
+    revision: str | None
     loss: str | None
     teacher: str | None
     training: TrainingSettings | None

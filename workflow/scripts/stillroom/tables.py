@@ -2,13 +2,15 @@
 
 import json
 import logging
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import ttest_rel
 
-from stillroom.config import systems_of
+from stillroom.config import labels_of, systems_of
 from stillroom.files import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ LATEX = str.maketrans(
     | {"<": "$<$", ">": "$>$", "≤": r"$\leq$", "–": "--", SEEN_MARK: r"\textdagger{}"}
 )
 Metrics = dict[tuple[str, str], dict]  # (test set, system) → the content of its metrics file
+Headers = list[Sequence[str]]  # of the labels, of the numbers
+Row = tuple[str, tuple[str, ...]]  # (system, labels)
 Cells = list[list[tuple[str, bool]]]  # rows of numbers as printed, and whether each is the best of its column
 
 
@@ -52,6 +56,7 @@ def make_table(
         values=np.array(values),
         notes=notes,
         paths=(csv_path, md_path, tex_path),
+        label_headers=settings["label_columns"],
     )
 
 
@@ -64,14 +69,16 @@ def read_metrics(paths: list[str]) -> Metrics:
     return metrics
 
 
-def system_rows(settings: dict) -> list[tuple[str, str]]:
-    """(system, label) of every line: a ranker's row has one per seed; labels of marked encoders carry the mark."""
+def system_rows(settings: dict) -> list[Row]:
+    """(system, labels) of every line: a ranker's row has one per seed; labels of marked encoders carry the mark."""
     rows = []
-    for row in settings["rows"]:
-        label = f"{row['label']} {SEEN_MARK}" if row.get("ranker") in settings["seen"] else row["label"]
-        named = systems_of(row, settings["seeds"])
+    for place, row in enumerate(settings["rows"]):
+        first, *others = labels_of(row)
+        labels = (f"{first} {SEEN_MARK}" if place in settings["seen"] else first, *others)
+        named, seeds = systems_of(row, settings["seeds"]), settings["seeds"].get(row.get("ranker"))
         for number, system in enumerate(named):
-            rows.append((system, label if len(named) == 1 else f"{label}, seed {settings['seeds'][number]}"))
+            seed = f", seed {seeds[number]}" if len(named) > 1 else ""
+            rows.append((system, (*labels[:-1], labels[-1] + seed)))
     return rows
 
 
@@ -89,8 +96,9 @@ def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str
     """One line: what was expected, and per test set whether it holds, with both means and a paired t-test."""
     measure, results = expectation["measure"], []
     better, than = (systems_of(expectation[side], settings["seeds"]) for side in ("better", "than"))
-    label_of = {systems_of(row, settings["seeds"])[0]: row["label"] for row in settings["rows"]}
-    names = [label_of.get(systems[0], systems[0]) for systems in (better, than)]
+    label_of = {systems_of(row, settings["seeds"])[0]: ", ".join(labels_of(row)) for row in settings["rows"]}
+    own = (expectation[side].get("label") for side in ("better", "than"))
+    names = [name or label_of.get(systems[0], systems[0]) for name, systems in zip(own, (better, than), strict=True)]
     for test_set in expectation["test_sets"] or settings["test_sets"]:
         one, other = (query_values(metrics, test_set, systems, measure) for systems in (better, than))
         holds = one.mean() > other.mean()
@@ -104,9 +112,9 @@ def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str
 
 
 def query_values(metrics: Metrics, test_set: str, systems: list[str], measure: str) -> np.ndarray:
-    """A measure by query, in the order of the query ids, averaged over the seeds."""
-    by_seed = [metrics[test_set, system]["measures"][measure]["by_query"] for system in systems]
-    return np.array([[values[query_id] for query_id in sorted(by_seed[0])] for values in by_seed]).mean(axis=0)
+    """A measure by query, in the order of the query ids, averaged over the systems."""
+    each = [metrics[test_set, system]["measures"][measure]["by_query"] for system in systems]
+    return np.array([[values[query_id] for query_id in sorted(each[0])] for values in each]).mean(axis=0)
 
 
 def printed_measure(measure: str) -> str:
@@ -118,50 +126,68 @@ def printed_measure(measure: str) -> str:
 def write_table(
     *,
     title: str,
-    rows: list[tuple[str, str]],
+    rows: list[Row],
     headers: list[str],
     printed: list[str],
     values: np.ndarray,
     notes: list[str],
     paths: tuple[str | Path, str | Path, str | Path],
     cells: Cells | None = None,
+    label_headers: Sequence[str] = ("system",),
 ) -> None:
-    """Write (system, label) rows with their values: CSV in full precision, Markdown and LaTeX with the best in bold.
+    """Write (system, labels) rows with their values: CSV in full precision, Markdown and LaTeX with the best in bold.
 
-    `cells` are what Markdown and LaTeX print where measures' three decimals will not do.
+    `cells` are what Markdown and LaTeX print where measures' three decimals will not do. With several columns of labels
+    they print a label once for all rows of its group.
     """
     csv_path, md_path, tex_path = paths
     frame = pd.DataFrame(values, columns=headers)
     frame.insert(0, "system", [system for system, _ in rows])
-    frame.insert(1, "label", [label for _, label in rows])
-    labels = [label for _, label in rows]
+    names = ["label"] if len(label_headers) == 1 else [f"label {header}" for header in label_headers]
+    for place, name in enumerate(names):
+        frame.insert(1 + place, name, [labels[place] for _, labels in rows])
+    labels = grouped([labels for _, labels in rows])
     cells = marked(values, printed) if cells is None else cells
     with atomic_path(csv_path) as path:
         frame.to_csv(path, index=False)
     with atomic_path(md_path) as path:
-        path.write_text(markdown(title, labels, printed, cells, notes), encoding="utf-8")
+        path.write_text(markdown(title, labels, [label_headers, printed], cells, notes), encoding="utf-8")
     with atomic_path(tex_path) as path:
-        path.write_text(latex(title, labels, printed, cells, notes), encoding="utf-8")
+        path.write_text(latex(title, labels, [label_headers, printed], cells, notes), encoding="utf-8")
 
 
-def markdown(title: str, labels: list[str], printed: list[str], cells: Cells, notes: list[str]) -> str:
+def grouped(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The labels as printed: all but the last are blank where they are those of the row above."""
+    printed = []
+    for above, labels in pairwise([(), *rows]):
+        repeats = [labels[: place + 1] == above[: place + 1] for place in range(len(labels) - 1)]
+        blank = ["" if is_repeated else label for label, is_repeated in zip(labels, repeats, strict=False)]
+        printed.append((*blank, labels[-1]))
+    return printed
+
+
+def markdown(title: str, labels: list[tuple[str, ...]], headers: Headers, cells: Cells, notes: list[str]) -> str:
     """A table that reads well as plain text too, and its notes as a list."""
-    texts = [[label.replace("|", r"\|"), *(bold(row, "**"))] for label, row in zip(labels, cells, strict=True)]
-    header = ["system", *printed]
+    texts = [
+        [*(label.replace("|", r"\|") for label in names), *(bold(row, "**"))]
+        for names, row in zip(labels, cells, strict=True)
+    ]
+    header, count = [*headers[0], *headers[1]], len(headers[0])
     widths = [max(len(row[place]) for row in [header, *texts]) for place in range(len(header))]
     lines = [
-        "| " + " | ".join(align(cell, widths[place], place) for place, cell in enumerate(row)) + " |"
+        "| " + " | ".join(align(cell, widths[place], place >= count) for place, cell in enumerate(row)) + " |"
         for row in [header, *texts]
     ]
-    rule = "|" + "|".join("-" * (width + 1) + (":" if place else "-") for place, width in enumerate(widths)) + "|"
+    ends = ["-"] * count + [":"] * len(headers[1])
+    rule = "|" + "|".join("-" * (width + 1) + end for width, end in zip(widths, ends, strict=True)) + "|"
     return "\n".join([f"### {title}", "", lines[0], rule, *lines[1:], "", *(f"- {note}" for note in notes)]) + "\n"
 
 
-def latex(title: str, labels: list[str], printed: list[str], cells: Cells, notes: list[str]) -> str:
+def latex(title: str, labels: list[tuple[str, ...]], headers: Headers, cells: Cells, notes: list[str]) -> str:
     """A booktabs table."""
     lines = [
-        " & ".join([escape(label), *(bold(row, r"\textbf{", "}"))]) + r" \\"
-        for label, row in zip(labels, cells, strict=True)
+        " & ".join([*map(escape, names), *(bold(row, r"\textbf{", "}"))]) + r" \\"
+        for names, row in zip(labels, cells, strict=True)
     ]
     return (
         "\n".join(
@@ -169,9 +195,9 @@ def latex(title: str, labels: list[str], printed: list[str], cells: Cells, notes
                 "% needs \\usepackage{booktabs}",
                 r"\begin{table}",
                 rf"\caption{{{escape(title)}}}",
-                rf"\begin{{tabular}}{{l{'r' * len(printed)}}}",
+                rf"\begin{{tabular}}{{{'l' * len(headers[0])}{'r' * len(headers[1])}}}",
                 r"\toprule",
-                " & ".join(["system", *map(escape, printed)]) + r" \\",
+                " & ".join(map(escape, [*headers[0], *headers[1]])) + r" \\",
                 r"\midrule",
                 *lines,
                 r"\bottomrule",
@@ -208,9 +234,9 @@ def number(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else f"{value:.3f}"
 
 
-def align(cell: str, width: int, place: int) -> str:
+def align(cell: str, width: int, is_number: bool) -> str:
     """Labels to the left, numbers to the right."""
-    return cell.rjust(width) if place else cell.ljust(width)
+    return cell.rjust(width) if is_number else cell.ljust(width)
 
 
 def escape(text: str) -> str:

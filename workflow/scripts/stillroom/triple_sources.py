@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillroom.candidates import rows_of
 from stillroom.collections.datasets import id_digest, numbered, open_dataset, require
 from stillroom.files import atomic_path
+from stillroom.id_rows import IdRows
 from stillroom.runs import read_qrels, read_run
 from stillroom.triples import TRIPLES
 
@@ -29,8 +29,7 @@ def fetch_triples(
     triples_path: str | Path,
 ) -> None:
     """Write the dataset's own triples (ir_datasets docpairs) as row numbers; the first `triples` of them, if given."""
-    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
-    passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"].to_numpy()
+    queries, passages = IdRows.read(queries_path, "query_id"), IdRows.read(passages_path, "passage_id")
     with open_dataset(dataset_id) as dataset, atomic_path(triples_path) as path:
         require(dataset, dataset_id, "docpairs")
         pairs = islice(numbered(dataset.docpairs_iter(), f"{dataset.docpairs_path()}: line"), triples)
@@ -40,9 +39,9 @@ def fetch_triples(
                 ids = [list(column) for column in zip(*block, strict=True)]
                 where = f"dataset {dataset_id}: docpairs"
                 columns = [
-                    rows_of(ids[0], query_ids, path=where, kind="query"),
-                    rows_of(ids[1], passage_ids, path=where, kind="passage"),
-                    rows_of(ids[2], passage_ids, path=where, kind="passage"),
+                    queries.find_all(ids[0], path=where, kind="query"),
+                    passages.find_all(ids[1], path=where, kind="passage"),
+                    passages.find_all(ids[2], path=where, kind="passage"),
                 ]
                 writer.write_table(pa.table([column.astype(np.int32) for column in columns], schema=TRIPLES))
                 written += len(block)
@@ -67,17 +66,16 @@ def sample_triples(
     a small collection a passage would otherwise be seen as relevant only or as a negative only, the relevant ones of
     the test queries always as the latter, and rankers would learn passages instead of relevance.
     """
-    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_numpy()
-    passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"].to_numpy()
+    queries, passages = IdRows.read(queries_path, "query_id"), IdRows.read(passages_path, "passage_id")
     qrels = read_qrels(qrels_path)
     candidates = read_run(candidates_path)
     candidates_of = dict(iter(candidates.groupby("query_id", sort=False)["passage_id"]))
     judged_of = dict(iter(qrels.groupby("query_id", sort=False)["passage_id"]))
     relevant_of = dict(iter(qrels[qrels["grade"] > 0].groupby("query_id", sort=False)["passage_id"]))
-    known = set(passage_ids)
+    known = set(passages.known_ids.to_pylist())
     relevant_for_any = set(qrels.loc[qrels["grade"] > 0, "passage_id"])
     rows, left_out = [], 0
-    for query_id in query_ids:
+    for query_id in queries.known_ids.to_pylist():
         relevant = [passage_id for passage_id in relevant_of.get(query_id, []) if passage_id in known]
         found = candidates_of.get(query_id, pd.Series(dtype=str))
         unjudged = found[~found.isin(judged_of.get(query_id, []))]
@@ -89,16 +87,16 @@ def sample_triples(
         random = np.random.default_rng(list(id_digest(query_id)[:16]))
         negatives = random.choice(unjudged.to_numpy(), min(per_query, len(unjudged)), replace=False)
         rows += [(query_id, *pair) for pair in zip(cycle(relevant), negatives, strict=False)]
-    logger.info("%s triples of %s queries", f"{len(rows):,}", f"{len(query_ids) - left_out:,}")
+    logger.info("%s triples of %s queries", f"{len(rows):,}", f"{len(queries) - left_out:,}")
     if left_out:
         logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)
     if not rows:
         raise ValueError(f"{candidates_path}: no query has a triple; take more candidates (`depth`) per query.")
     columns = [np.array(column) for column in zip(*rows[:triples], strict=True)]
     rows_of_columns = [
-        rows_of(columns[0], query_ids, path=candidates_path, kind="query"),
-        rows_of(columns[1], passage_ids, path=qrels_path, kind="passage"),
-        rows_of(columns[2], passage_ids, path=candidates_path, kind="passage"),
+        queries.find_all(columns[0], path=candidates_path, kind="query"),
+        passages.find_all(columns[1], path=qrels_path, kind="passage"),
+        passages.find_all(columns[2], path=candidates_path, kind="passage"),
     ]
     with atomic_path(triples_path) as path:
         pq.write_table(pa.table([column.astype(np.int32) for column in rows_of_columns], schema=TRIPLES), path)

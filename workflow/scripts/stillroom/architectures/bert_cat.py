@@ -6,20 +6,27 @@ Shape suffixes: see `stillroom.ranker`.
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import dropout, normalize
+from torch.nn.functional import dropout, relu
 
 from stillroom.batches import pad
 from stillroom.encoder_layers import has_segments
-from stillroom.pooling import POOLINGS, max_sim
+from stillroom.pooling import POOLINGS
 from stillroom.ranker import Ranker, Texts
+from stillroom.token_matching import attention_mask, matched, passage_part
 
 RETRIEVES = False
 IN_BATCH = False
 KERNELS = False
 WORDS = False
-READS = {"pooling": ("cls", "mean", "max_sim"), "temperature": None, "cross_attention_bias": None}
-# Families whose sequence classification in transformers is a linear layer on the pooler; others have more layers there.
-LINEAR_HEADS = ("bert", "albert")
+HEADLESS = {"pooling": "max_sim"}
+READS = {
+    "pooling": ("cls", "mean", "max_sim"),
+    "temperature": None,
+    "cross_attention_bias": None,
+    "pre_classifier": None,
+}
+# (family, pre_classifier) of those whose sequence classification in transformers scores as ours; others' heads differ.
+SEQUENCE_CLASSIFICATIONS = (("bert", False), ("albert", False), ("distilbert", True))
 
 
 class BertCat(Ranker):
@@ -27,19 +34,19 @@ class BertCat(Ranker):
 
     `pooling: cls` takes the encoder's own pooler (BERT, ALBERT, RoBERTa: a dense layer with tanh on [CLS]) where it has
     one, and [CLS] itself where it has none (DistilBERT, ELECTRA), as Hofstätter et al. 2020 (arXiv:2010.02666) did;
-    without the settings below, the folder of a BERT or ALBERT is a `…ForSequenceClassification` of one label.
-    Differs from the paper: `pooling: mean` reads the mean of all token vectors. `pooling: max_sim` has no W and b:
-    every query token is matched with the most similar passage token, as in ColBERT, but all have read both texts
-    (token similarities of a joint encoder: MacAvaney et al. 2019, arXiv:1904.07094). `cross_attention_bias` is added to
-    the attention logits between query and passage. With both, an encoder that was trained to compare texts starts near
-    what it knows already, not from a blank head and never seen pairs, which a short training cannot make good.
+    `pre_classifier` puts a dense layer with ReLU before W. Without the settings below, the folder of a BERT or ALBERT,
+    and that of a DistilBERT with `pre_classifier`, is a `…ForSequenceClassification` of one label.
+    Differs from the paper: `pooling: mean` reads the mean of all token vectors. `pooling: max_sim` has no W and b, and
+    `cross_attention_bias` is added to the attention logits between query and passage: see `stillroom.token_matching`.
     Scores are divided by `temperature`.
     """
 
     def __init__(self, settings, encoder, tokenizer):
         super().__init__(settings, encoder, tokenizer)
         self.is_matched = settings.pooling == "max_sim"
-        self.classifier = nn.Identity() if self.is_matched else nn.Linear(encoder.config.hidden_size, 1)
+        width = encoder.config.hidden_size
+        self.pre_classifier = nn.Linear(width, width) if settings.pre_classifier else nn.Identity()
+        self.classifier = nn.Identity() if self.is_matched else nn.Linear(width, 1)
 
     def score(self, queries: Texts, passages: Texts) -> torch.Tensor:
         query_inputs = [self.query_input(query) for query in queries]
@@ -55,39 +62,27 @@ class BertCat(Ranker):
     def forward(self, inputs: Texts, query_lengths: np.ndarray) -> torch.Tensor:
         """scores_B of concatenated inputs, the first `query_lengths` tokens of which are the query's."""
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
-        position_L = torch.arange(ids_BL.shape[1], device=self.device)
-        in_passage_BL = (position_L >= torch.from_numpy(query_lengths).to(self.device)[:, None]) & mask_BL
+        in_passage_BL = passage_part(query_lengths, mask_BL)
         segments = {"token_type_ids": in_passage_BL.long()} if has_segments(self.encoder) else {}
-        attention_mask = self.attention_mask(in_passage_BL, mask_BL)
-        output = self.encoder(input_ids=ids_BL, attention_mask=attention_mask, **segments)
+        mask = attention_mask(in_passage_BL, mask_BL, self.settings.cross_attention_bias, self.encoder.dtype)
+        output = self.encoder(input_ids=ids_BL, attention_mask=mask, **segments)
         with self.in_float32():
             if self.is_matched:
-                scores_B = self.matched(output.last_hidden_state.float(), in_passage_BL, mask_BL)
+                scores_B = matched(output.last_hidden_state.float(), in_passage_BL, mask_BL)
             else:
-                pooled_BD = self.pool(output, mask_BL).float()
+                pooled_BD = self.before_classifier(self.pool(output, mask_BL).float())
                 scores_B = self.classifier(dropout(pooled_BD, self.dropout, self.training)).squeeze(-1)
             return scores_B / self.settings.temperature
 
-    def attention_mask(self, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-        """mask_BL as numbers, or what is added to the attention logits, bias_B1LL, where there is a bias."""
-        bias = self.settings.cross_attention_bias
-        if bias == 0:
-            return mask_BL.long()
-        is_across_BLL = in_passage_BL[:, :, None] != in_passage_BL[:, None, :]
-        bias_BLL = torch.where(is_across_BLL, bias, 0.0).masked_fill(~mask_BL[:, None, :], float("-inf"))
-        return bias_BLL[:, None].to(self.encoder.dtype)
-
-    def matched(self, hidden_BLD: torch.Tensor, in_passage_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-        """Sum over query tokens of the largest cosine with a passage token, scores_B."""
-        hidden_BLD = normalize(hidden_BLD, dim=-1)
-        cosines_BLL = hidden_BLD @ hidden_BLD.transpose(1, 2)
-        return max_sim(cosines_BLL, mask_BL & ~in_passage_BL, in_passage_BL)
-
     def pool(self, output, mask_BL: torch.Tensor) -> torch.Tensor:
-        """What the linear layer reads, pooled_BD."""
+        """One vector per input, pooled_BD."""
         if self.settings.pooling == "cls" and getattr(output, "pooler_output", None) is not None:
             return output.pooler_output
         return POOLINGS[self.settings.pooling](output.last_hidden_state, mask_BL)
+
+    def before_classifier(self, pooled_BD: torch.Tensor) -> torch.Tensor:
+        """What the last linear layer reads, pooled_BD."""
+        return relu(self.pre_classifier(pooled_BD)) if self.settings.pre_classifier else pooled_BD
 
     @property
     def dropout(self) -> float:
@@ -96,13 +91,14 @@ class BertCat(Ranker):
     @property
     def parts(self) -> dict[str, nn.Module]:
         """Named as in transformers' sequence classification."""
-        return {f"{self.encoder.base_model_prefix}.": self.encoder, "classifier.": self.classifier}
+        head = {"pre_classifier.": self.pre_classifier, "classifier.": self.classifier}
+        return {f"{self.encoder.base_model_prefix}.": self.encoder, **head}
 
     def save(self, folder) -> None:
         """As every ranker; the config says that it is transformers' sequence classification where that scores alike."""
         settings, config = self.settings, self.encoder.config
         is_plain = (settings.pooling, settings.temperature, settings.cross_attention_bias) == ("cls", 1, 0)
-        if is_plain and config.model_type in LINEAR_HEADS:
+        if is_plain and (config.model_type, settings.pre_classifier) in SEQUENCE_CLASSIFICATIONS:
             encoder = type(self.encoder).__name__
             config.num_labels, config.architectures = 1, [encoder.replace("Model", "ForSequenceClassification")]
         super().save(folder)

@@ -3,6 +3,7 @@
 Shape suffixes: see `stillroom.ranker`; M = passage tokens.
 """
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -16,7 +17,8 @@ RETRIEVES = False
 IN_BATCH = True
 KERNELS = False
 WORDS = False
-READS = {"normalize": None, "temperature": None, "dimensions": None}
+HEADLESS = {"dimensions": None}
+READS = {"normalize": None, "temperature": None, "dimensions": None, "linear_bias": None, "query_augmentation": None}
 
 
 class Colbert(LateInteraction):
@@ -24,7 +26,9 @@ class Colbert(LateInteraction):
 
     As in Hofstätter et al. 2020 (arXiv:2010.02666): full-width vectors (no compression), dot products of un-normalised
     vectors, no [MASK] augmentation of the query. The original's vectors: `dimensions: 128`, a linear layer without bias
-    on the encoder's, and `normalize: true`, length 1.
+    on the encoder's, and `normalize: true`, length 1. The authors' published checkpoint has `dimensions: 768`, which
+    compress nothing, with `linear_bias`, and reads 8 [MASK] tokens after every query (`query_augmentation`), beyond its
+    length limit.
     Differs from the paper: in-batch scores mask each passage with its own mask (the original code does not). The
     original also reads [Q] and [D] markers, fills queries up with [MASK] and leaves out passages' punctuation. Scores
     are divided by `temperature`.
@@ -34,7 +38,11 @@ class Colbert(LateInteraction):
         super().__init__(settings, encoder, tokenizer)
         self.linear = None
         if settings.dimensions is not None:
-            self.linear = nn.Linear(encoder.config.hidden_size, settings.dimensions, bias=False)
+            self.linear = nn.Linear(encoder.config.hidden_size, settings.dimensions, bias=settings.linear_bias)
+
+    def query_input(self, query: np.ndarray) -> np.ndarray:
+        masks = [self.tokenizer.mask_token_id] * self.settings.query_augmentation
+        return np.concatenate([super().query_input(query), np.array(masks, np.int64)])
 
     @property
     def parts(self) -> dict[str, nn.Module]:

@@ -18,6 +18,7 @@ RETRIEVES = True
 IN_BATCH = True
 KERNELS = False
 WORDS = False
+HEADLESS = {}
 READS = {"pooling": ("cls", "mean"), "normalize": None, "temperature": None}
 
 

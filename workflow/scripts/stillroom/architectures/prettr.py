@@ -3,6 +3,7 @@
 Shape suffixes: see `stillroom.ranker`.
 """
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -10,13 +11,20 @@ from stillroom.batches import pad
 from stillroom.encoder_layers import embed, first_position, layers_of, run_layers
 from stillroom.ranker import Texts
 from stillroom.split_ranker import SplitRanker
+from stillroom.token_matching import attention_mask, matched, passage_part
 from stillroom.token_vectors import padded
 
 RETRIEVES = False
 IN_BATCH = False
 KERNELS = False
 WORDS = False
-READS = {"join_layer": None, "temperature": None}
+HEADLESS = {"pooling": "max_sim"}
+READS = {
+    "join_layer": None,
+    "pooling": ("cls", "max_sim"),
+    "cross_attention_bias": None,
+    "temperature": None,
+}
 
 
 class Prettr(SplitRanker):
@@ -28,14 +36,17 @@ class Prettr(SplitRanker):
     can be kept. `join_layer: 0` is the encoder of BERT_CAT, but for the positions of the passage.
     Differs from the paper: the passage's positions start at a constant, the length limit of queries. In the code behind
     the model card they start at the padded width of the batch's queries, so that a score depends on the batch (and the
-    released weights have seen passages start earlier than here). Scores are divided by `temperature`.
+    released weights have seen passages start earlier than here). `pooling: max_sim` has no W, and
+    `cross_attention_bias` is added to the attention logits between query and passage in the joined layers: see
+    `stillroom.token_matching`. Scores are divided by `temperature`.
     """
 
     def __init__(self, settings, encoder, tokenizer):
         super().__init__(settings, encoder, tokenizer)
         self.check_layers()
         self.check_positions()
-        self.classifier = nn.Linear(encoder.config.hidden_size, 1, bias=False)
+        self.is_matched = settings.pooling == "max_sim"
+        self.classifier = nn.Identity() if self.is_matched else nn.Linear(encoder.config.hidden_size, 1, bias=False)
 
     def check_layers(self) -> None:
         """The last layer at least reads both texts."""
@@ -74,7 +85,7 @@ class Prettr(SplitRanker):
 
         def forward(rows):
             ids_BL, mask_BL = pad([inputs[row] for row in rows], self.tokenizer.pad_token_id, self.device)
-            hidden_BLD = run_layers(self.encoder, lower, embed(self.encoder, ids_BL, position, segment), mask_BL)
+            hidden_BLD = run_layers(self.encoder, lower, embed(self.encoder, ids_BL, position, segment), mask_BL.long())
             return [hidden_LD[: len(inputs[row])] for row, hidden_LD in zip(rows, hidden_BLD, strict=True)]
 
         return self.in_chunks(inputs, forward)
@@ -85,11 +96,17 @@ class Prettr(SplitRanker):
     def paired_similarity(self, queries: list[torch.Tensor], passages: list[torch.Tensor]) -> torch.Tensor:
         """scores_B: the two texts joined, and read by the upper layers."""
         joined = [torch.cat(pair) for pair in zip(queries, passages, strict=True)]
+        query_lengths = np.array([len(query) for query in queries])
         upper = layers_of(self.encoder)[self.settings.join_layer :]
 
         def forward(rows):
-            hidden_BLD = run_layers(self.encoder, upper, *padded([joined[row] for row in rows]))
+            hidden_BLD, mask_BL = padded([joined[row] for row in rows])
+            in_passage_BL = passage_part(query_lengths[rows], mask_BL)
+            mask = attention_mask(in_passage_BL, mask_BL, self.settings.cross_attention_bias, self.encoder.dtype)
+            hidden_BLD = run_layers(self.encoder, upper, hidden_BLD, mask)
             with self.in_float32():
+                if self.is_matched:
+                    return matched(hidden_BLD.float(), in_passage_BL, mask_BL)
                 return self.classifier(hidden_BLD[:, 0].float()).squeeze(-1)
 
         return torch.stack(self.in_chunks(joined, forward)) / self.settings.temperature

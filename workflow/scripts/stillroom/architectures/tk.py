@@ -22,6 +22,7 @@ RETRIEVES = False
 IN_BATCH = True
 KERNELS = True
 WORDS = True
+HEADLESS = None
 READS = {"contextual_layers": None, "temperature": None}
 
 # Of the authors' configuration: the first kernel counts (nearly) exact matches and is as wide as the others.
