@@ -9,7 +9,7 @@ corpora: {wiki: {dataset: wiki}}
 test_sets: {dev: {corpus: wiki, dataset: wiki/dev}}
 encoders: {tiny: {weights: a/folder}}
 rankers:
-  cross: {architecture: bert_cat, encoder: tiny}
+  cross: {architecture: bert_cat, encoder: tiny, pooling: max_sim}
   tokens: {architecture: colbert, encoder: tiny}
   dot: {architecture: bert_dot, encoder: tiny}
 indexes: {exact: {}, graph: {factory: HNSW32}}
