@@ -26,9 +26,9 @@ class Colbert(LateInteraction):
 
     As in Hofstätter et al. 2020 (arXiv:2010.02666): full-width vectors (no compression), dot products of un-normalised
     vectors; no [MASK] augmentation of the query unless it is set. The original's vectors: `dimensions: 128`, a linear
-    layer without bias on the encoder's, and `normalize: true`, length 1. The authors' published checkpoint has `dimensions: 768`, which
-    compress nothing, with `linear_bias`, and reads 8 [MASK] tokens after every query (`query_augmentation`), beyond its
-    length limit.
+    layer without bias on the encoder's, and `normalize: true`, length 1. The authors' published checkpoint has
+    `dimensions: 768`, which compress nothing, with `linear_bias`, and reads 8 [MASK] tokens after every query
+    (`query_augmentation`), beyond its length limit.
     Differs from the paper: in-batch scores mask each passage with its own mask (the original code does not). The
     original also reads [Q] and [D] markers, fills queries up with [MASK] and leaves out passages' punctuation. Scores
     are divided by `temperature`.
