@@ -186,7 +186,7 @@ def test_a_new_loss_and_a_new_architecture_are_a_file_each_and_a_block_of_config
     curve = pd.read_json(project.results / "rankers/new/seed-1/training.jsonl", lines=True)
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     recall = project.metrics("dev", "new/seed-1/exact")["measures"]["R@100"]["mean"]
-    assert recall > 5 * 100 / 4000  # of chance
+    assert recall > 2 * 100 / 4000  # twice what chance finds
 
 
 @pytest.mark.parametrize(
