@@ -145,7 +145,7 @@ def make_settings(tiny_encoder):
     from stillroom.config_schema import completed, read_schema
     from stillroom.settings import ranker_settings
 
-    schema = read_schema(Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml")
+    schema = read_schema(Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml")
 
     def make(**changes):
         ranker = {"architecture": "bert_dot", "encoder": "tiny", "loss": "ranknet", "training": "short"}
