@@ -25,7 +25,15 @@ def expected_metrics(config):
         found |= {(test_set, run) for test_set in table["test_sets"] for run in runs(config, named_systems(table))}
     for table in config.get("length_tables", {}).values():
         found |= {(table["test_set"], run) for run in runs(config, named_systems(table))}
-    return found
+    return found | expected_searches(config)
+
+
+def expected_searches(config):
+    """(test set, run) of every row of a search table."""
+    first, tables = f"seed-{config.get('seeds', [1])[0]}", config.get("search_tables", {}).values()
+    return {
+        (table["test_set"], f"{table['ranker']}/{first}/{row['index']}") for table in tables for row in table["rows"]
+    }
 
 
 def expected_costs(config):
@@ -85,6 +93,10 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert efficiency_tables == set(config.get("efficiency_tables", {}))
     costs = {(job["test_set"], job["ranker"]) for job in plan.wildcards("measure_efficiency")}
     assert costs == expected_costs(config)
+    searched = {
+        (job["test_set"], "{ranker}/seed-{seed}/{index}".format(**job)) for job in plan.wildcards("measure_search")
+    }
+    assert searched == expected_searches(config)
     measured = {(job["test_set"], job["system"]) for job in plan.wildcards("measure")}
     assert measured == expected_metrics(config)
     assert plan.rules["measure"] == len(measured)
@@ -117,6 +129,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
     others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
+    others |= {"measure_index", "measure_search", "make_search_table", "plot_search"}
     assert rules == (scripts - given - others) | {"all"}
 
 

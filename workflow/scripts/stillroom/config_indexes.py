@@ -30,8 +30,8 @@ def check_index(config: dict, name: str) -> None:
 
 def check_other_way(config: dict, path: tuple, index: dict) -> None:
     """Another way to search an index has files of that index, and nothing to build."""
-    if other := config["indexes"][index["of"]]["of"]:
-        raise config_error((*path, "of"), f"{index['of']} has no files of its own, but those of {other}; name that.")
+    if config["indexes"][index["of"]]["of"]:
+        raise config_error((*path, "of"), f"{index['of']} has no files of its own; name an index without `of`.")
     for key, unset in (("factory", "Flat"), ("ef_construction", None)):
         if index[key] != unset:
             raise config_error((*path, key), f"has no effect on the files of {index['of']}; take the key out.")
