@@ -84,13 +84,8 @@ def test_a_change_builds_and_searches_anew_what_it_is_about(searches):
     for what, (settings, built, searched) in SETTINGS.items():
         searches.configure(settings)
         plan = searches.plan()
-        for rule, indexes in [
-            ("build", built),
-            ("measure_index", built),
-            ("retrieve", searched),
-            ("measure_search", searched),
-        ]:
-            rule = "build_index" if rule == "build" else rule
+        expected = {"build_index": built, "measure_index": built, "retrieve": searched, "measure_search": searched}
+        for rule, indexes in expected.items():
             assert sorted(job["index"] for job in plan.wildcards(rule)) == indexes, (what, rule)
         assert plan.rules.items() >= TABLE.items(), what
         searches.write("config.yaml", EXPERIMENT)

@@ -30,10 +30,10 @@ def expected_metrics(config):
 
 def expected_searches(config):
     """(test set, run) of every row of a search table."""
-    first, tables = f"seed-{config.get('seeds', [1])[0]}", config.get("search_tables", {}).values()
-    return {
-        (table["test_set"], f"{table['ranker']}/{first}/{row['index']}") for table in tables for row in table["rows"]
-    }
+    found, first = set(), f"seed-{config.get('seeds', [1])[0]}"
+    for table in config.get("search_tables", {}).values():
+        found |= {(table["test_set"], f"{table['ranker']}/{first}/{row['index']}") for row in table["rows"]}
+    return found
 
 
 def expected_costs(config):
@@ -93,9 +93,8 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert efficiency_tables == set(config.get("efficiency_tables", {}))
     costs = {(job["test_set"], job["ranker"]) for job in plan.wildcards("measure_efficiency")}
     assert costs == expected_costs(config)
-    searched = {
-        (job["test_set"], "{ranker}/seed-{seed}/{index}".format(**job)) for job in plan.wildcards("measure_search")
-    }
+    searches = plan.wildcards("measure_search")
+    searched = {(job["test_set"], f"{job['ranker']}/seed-{job['seed']}/{job['index']}") for job in searches}
     assert searched == expected_searches(config)
     measured = {(job["test_set"], job["system"]) for job in plan.wildcards("measure")}
     assert measured == expected_metrics(config)

@@ -92,11 +92,11 @@ def test_recall_is_that_of_a_loop_over_queries(tmp_path):
     random = np.random.default_rng(3)
     runs = []
     for name in ("one", "other"):
-        rankings = [
-            Ranking(f"q{n}", random.permutation(30)[: random.integers(1, 20)].astype(str), None) for n in range(40)
-        ]
-        ranked = [query._replace(scores=-np.arange(len(query.passage_ids), dtype=float)) for query in rankings]
-        write_run(tmp_path / name, ranked[: 35 if name == "one" else 40], "it")
+        ranked = []
+        for number in range(35 if name == "one" else 40):
+            passage_ids = random.permutation(30)[: random.integers(1, 20)].astype(str)
+            ranked.append(Ranking(f"q{number}", passage_ids, -np.arange(len(passage_ids), dtype=float)))
+        write_run(tmp_path / name, ranked, "it")
         runs.append(read_run(tmp_path / name))
     first = [{name: [*lines["passage_id"]][:7] for name, lines in run.groupby("query_id")} for run in runs]
     shares = [len({*first[0].get(query_id, [])} & {*ids}) / len(ids) for query_id, ids in first[1].items()]
@@ -131,8 +131,8 @@ def test_markdown_has_units_that_read_well_and_says_how_it_was_measured(make):
     assert [line for line in markdown.splitlines() if line.startswith("- ")] == [
         "- nDCG@10, MRR@10: on dev. recall@3 of exact: the share of the first 3 passages of exact that are among the "
         "first 3.",
-        "- queries/s: 1 / the median time of 100 single queries after one for warming up, from the vector of a query to "
-        "its first 4 passages, on A CPU, 1 thread.",
+        "- queries/s: 1 / the median time of 100 single queries after one for warming up, from the vector of a query "
+        "to its first 4 passages, on A CPU, 1 thread.",
         "- build s: from 4,000 vectors of 384 dimensions in memory to an index in memory, on A CPU, 8 threads "
         "(graphs: 1). MB: the files of the index.",
         "- The encoder has seen text of this kind in its own pre-training: not a zero-shot result.",
