@@ -81,6 +81,15 @@ def clusters_of(index: faiss.Index) -> int:
     return max([cells_of(index), *(part.pq.ksub for part in layers(index) if hasattr(part, "pq"))])
 
 
+def accept_few_vectors(index: faiss.Index) -> None:
+    """No warnings where clusters have few vectors to learn from: faiss prints a line for every byte of a code."""
+    for part in layers(index):
+        if isinstance(part, faiss.IndexIVF):
+            part.cp.min_points_per_centroid = 1
+        if hasattr(part, "pq"):
+            part.pq.cp.min_points_per_centroid = 1
+
+
 def layers(index: faiss.Index) -> list[faiss.Index]:
     """An index and those inside it that hold the same passages, from the outside in."""
     found = [faiss.downcast_index(index)]

@@ -12,7 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stillroom.files import atomic_path
-from stillroom.index_factory import check_metric, clusters_of, is_graph, new_index, set_parameters
+from stillroom.index_factory import (
+    accept_few_vectors,
+    check_metric,
+    clusters_of,
+    is_graph,
+    new_index,
+    set_parameters,
+)
 from stillroom.log import ProgressMeter
 from stillroom.runs import write_run
 
@@ -20,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 BLOCK_PASSAGES = 65_536
 BLOCK_QUERIES = 256
+VECTORS_PER_CLUSTER = 39  # that a k-means should learn from, as faiss advises
 
 
 def build_index(
@@ -41,6 +49,9 @@ def build_index(
     meter = ProgressMeter(total=len(vectors_PD), unit="passages indexed")
     index = filled_index(vectors_PD, factory, ef_construction, threads, meter.advance)
     meter.finish()
+    if (clusters := clusters_of(index)) * VECTORS_PER_CLUSTER > len(vectors_PD):
+        learnt = f"{clusters:,} clusters of {len(vectors_PD):,} passages"
+        logger.warning("%s: %s, faiss advises %d passages for each", factory, learnt, VECTORS_PER_CLUSTER)
     with atomic_path(index_folder) as folder:
         folder.mkdir()
         faiss.write_index(index, str(folder / "index"))
@@ -56,8 +67,9 @@ def filled_index(
 ) -> faiss.Index:
     """The index of all vectors, trained on them where it has something to learn; the same at every call.
 
-    faiss draws what is random from fixed seeds. Graphs grow in one thread: several would link passages in whatever
-    order they were ready. `advance` is told how many vectors have been added.
+    faiss draws what is random from fixed seeds. Graphs of passages grow in one thread: several would link them in
+    whatever order they were ready, as they do in a graph of cells (`IVF65536_HNSW32`), which so differs each time.
+    `advance` is told how many vectors have been added.
     """
     faiss.omp_set_num_threads(threads)
     index = new_index(factory, vectors_PD.shape[1])
@@ -68,6 +80,7 @@ def filled_index(
         raise ValueError(f"{factory!r} learns {clusters}, expected as many vectors or more, found {passages}.")
     try:
         if not index.is_trained:
+            accept_few_vectors(index)
             index.train(np.ascontiguousarray(vectors_PD))
         if is_graph(index):
             faiss.omp_set_num_threads(1)
@@ -76,7 +89,8 @@ def filled_index(
             index.add(block)
             advance(len(block))
     except RuntimeError as error:
-        raise ValueError(f"faiss cannot make {factory!r} of {len(vectors_PD):,} passages: {error}.") from error
+        reason = str(error).rpartition(": ")[2].rstrip(".")
+        raise ValueError(f"faiss cannot make {factory!r} of {len(vectors_PD):,} passages: {reason}.") from error
     return index
 
 
