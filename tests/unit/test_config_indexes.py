@@ -47,7 +47,7 @@ ERRORS = [
     ("indexes.graph.factory", "HNSW32_10+PQ48", ": 'HNSW32_10+PQ48' is an index of distances, "),
     ("indexes.cells.factory", "IVFF10", ": 'IVFF10' is no index that faiss makes"),
     ("indexes.cells.factory", "IVF501,Flat", ": 'IVF501,Flat' learns 501 clusters, but no corpus has more than 500 pa"),
-    ("indexes.cells.factory", "IVF9,PQ48x9", ": 'IVF9,PQ48x9' learns 512 clusters, but no corpus has more than 500"),
+    ("indexes.exact.factory", "PQ48x9", ": 'PQ48x9' learns 512 clusters, but no corpus has more than 500"),
     ("corpora.wiki", SMALL, "indexes.codes.factory: 'PQ25,RFlat' learns 256 clusters, but no corpus has more than 200"),
     ("indexes.exact.nprobe", 2, ": has no effect on 'Flat'; take the key out."),
     ("indexes.cells.ef_search", 32, ": has no effect on 'IVF10,Flat'; take the key out."),
