@@ -46,9 +46,9 @@ ERRORS = [
     ("indexes.graph.factory", "HNSW32_PQ12", ": 'HNSW32_PQ12' is an index of distances, expected one of inner "),
     ("indexes.graph.factory", "HNSW32_10+PQ48", ": 'HNSW32_10+PQ48' is an index of distances, "),
     ("indexes.cells.factory", "IVFF10", ": 'IVFF10' is no index that faiss makes"),
-    ("indexes.cells.factory", "IVF501,Flat", ": 'IVF501,Flat' learns 501 clusters, but no corpus has more than 500 pa"),
-    ("indexes.exact.factory", "PQ48x9", ": 'PQ48x9' learns 512 clusters, but no corpus has more than 500"),
-    ("corpora.wiki", SMALL, "indexes.codes.factory: 'PQ25,RFlat' learns 256 clusters, but no corpus has more than 200"),
+    ("indexes.cells.factory", "IVF501,Flat", ": learns 501 clusters, but no corpus has more than 500 pa"),
+    ("indexes.exact.factory", "PQ48x9", ": learns 512 clusters, but no corpus has more than 500"),
+    ("corpora.wiki", SMALL, "indexes.codes.factory: learns 256 clusters, but no corpus has more than 200"),
     ("indexes.exact.nprobe", 2, ": has no effect on 'Flat'; take the key out."),
     ("indexes.cells.ef_search", 32, ": has no effect on 'IVF10,Flat'; take the key out."),
     ("indexes.cells.ef_construction", 32, ": has no effect on 'IVF10,Flat'; take the key out."),
@@ -117,6 +117,11 @@ def test_clusters_are_not_counted_where_the_passages_are_not():
     config = changed("corpora.wiki", {"dataset": "wiki"})
     config["indexes"]["cells"]["factory"] = "IVF5000,Flat"
     check_config(config, SCHEMA)
+
+
+def test_cells_that_a_graph_finds_take_the_graphs_parameters():
+    settings = {"factory": "IVF64_HNSW32,PQ25", "nprobe": 64, "ef_search": 5, "ef_construction": 9}
+    check_config(changed("indexes.exact", settings), SCHEMA)
 
 
 def test_only_what_is_set_of_an_index_is_set_for_searching():

@@ -122,7 +122,8 @@ def test_cells_are_those_with_the_largest_inner_products_and_all_in_them_is_comp
 
 def test_product_quantization_scores_the_nearest_centroid_of_each_part(index, search):
     folder = index("PQ6")
-    centroids = faiss.vector_to_array(faiss.read_index(str(folder / "index")).pq.centroids).reshape(6, 256, 4)
+    stored = faiss.read_index(str(folder / "index"))
+    centroids = faiss.vector_to_array(stored.pq.centroids).reshape(6, 256, 4)
     parts = PASSAGES.reshape(700, 6, 1, 4)
     codes = np.square(parts - centroids).sum(axis=-1).argmin(axis=-1)
     approximations = centroids[np.arange(6), codes].reshape(700, 24)
@@ -171,7 +172,7 @@ def test_scores_are_inner_products_and_no_distances(factory, index, search):
     distances = np.square(PASSAGES[None] - QUERIES[:50, None]).sum(axis=-1)
     for number, query in enumerate(QUERIES[:50]):
         rows, scores = rows_and_scores(run, number)
-        assert scores == pytest.approx(PASSAGES[rows] @ query, abs=3.0)
+        assert scores == pytest.approx(PASSAGES[rows] @ query, abs=6.0)
     assert recall(run, 10, QUERIES[:50]) > 0.6
     found = [set(lines) for _, lines in run.groupby("query_id", sort=False)["passage_id"]]
     for order in (distances, -distances):

@@ -1,10 +1,7 @@
 """The check of the indexes, and of the tables that compare them."""
 
-import faiss
-
 from stillroom.config_rankers import constant_of
 from stillroom.config_schema import config_error
-from stillroom.index_factory import FAISS_NAMES, cells_of, clusters_of, example_index, has_parameter, is_graph
 
 TABLES = ["tables", "length_tables", "efficiency_tables"]
 
@@ -14,18 +11,21 @@ def check_index(config: dict, name: str) -> None:
     index, path = config["indexes"][name], ("indexes", name)
     if index["of"]:
         check_other_way(config, path, index)
+    if [value for value in index.values() if value is not None] == ["Flat"]:
+        return
+    from stillroom.index_factory import NAMES_IN_FAISS, facts_of  # here, because it loads faiss and numpy
+
     built = index["of"] or name
     factory = config["indexes"][built]["factory"]
     try:
-        example = example_index(factory)
+        facts = facts_of(factory)
     except ValueError as error:
         raise config_error(("indexes", built, "factory"), str(error)) from error
-    for key in FAISS_NAMES:
-        if index[key] is not None and not has_parameter(example, key):
+    for key in NAMES_IN_FAISS:
+        if index[key] is not None and key not in facts.parameters:
             raise config_error((*path, key), f"has no effect on {factory!r}; take the key out.")
-    check_training(config, path, factory, example)
-    check_probes(path, index["nprobe"], example)
-    check_candidates(config, path, index["ef_search"], example)
+    check_clusters(config, path, facts.clusters)
+    check_values(path, index, facts.cells, config["retrieval"]["depth"] if facts.is_graph else 1)
 
 
 def check_other_way(config: dict, path: tuple, index: dict) -> None:
@@ -37,28 +37,22 @@ def check_other_way(config: dict, path: tuple, index: dict) -> None:
             raise config_error((*path, key), f"has no effect on the files of {index['of']}; take the key out.")
 
 
-def check_training(config: dict, path: tuple, factory: str, example: faiss.Index) -> None:
+def check_clusters(config: dict, path: tuple, clusters: int) -> None:
     """Some corpus has as many passages as an index learns clusters, as far as numbers of passages are known."""
     passages = [corpus["passages"] for corpus in config["corpora"].values()]
-    if None not in passages and clusters_of(example) > max(passages):
-        found = f"{factory!r} learns {clusters_of(example):,} clusters, but no corpus has more than {max(passages):,}"
-        raise config_error((*path, "factory"), f"{found} passages.")
+    if None not in passages and clusters > max(passages):
+        found = f"learns {clusters:,} clusters, but no corpus has more than {max(passages):,} passages."
+        raise config_error((*path, "factory"), found)
 
 
-def check_probes(path: tuple, nprobe: int | None, example: faiss.Index) -> None:
-    """No more cells are searched than there are."""
-    cells = cells_of(example)
-    if nprobe is not None and cells and nprobe > cells:
+def check_values(path: tuple, index: dict, cells: int, candidates: int) -> None:
+    """No more cells are searched than there are, and no fewer candidates kept than a graph keeps anyway."""
+    nprobe, ef_search = index["nprobe"], index["ef_search"]
+    if nprobe is not None and nprobe > cells:
         raise config_error((*path, "nprobe"), f"found {nprobe}, but there are {cells} cells.")
-
-
-def check_candidates(config: dict, path: tuple, ef_search: int | None, example: faiss.Index) -> None:
-    """A graph keeps as many candidates as it returns, so fewer have no effect."""
-    depth = config["retrieval"]["depth"]
-    if ef_search is not None and is_graph(example) and ef_search < depth:
-        raise config_error(
-            (*path, "ef_search"), f"found {ef_search}, which has no effect below retrieval.depth, {depth}."
-        )
+    if ef_search is not None and ef_search < candidates:
+        found = f"found {ef_search}, which has no effect below retrieval.depth, {candidates}."
+        raise config_error((*path, "ef_search"), found)
 
 
 def check_search_table(config: dict, name: str, table: dict) -> None:

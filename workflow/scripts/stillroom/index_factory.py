@@ -8,11 +8,12 @@ Shape suffix: D = dimensions.
 
 import re
 from contextlib import suppress
+from typing import NamedTuple
 
 import faiss
 
 EXAMPLES = "such as 'Flat', 'IVF10,Flat', 'HNSW32' or 'PQ48'"
-FAISS_NAMES = {
+NAMES_IN_FAISS = {
     "ef_construction": "efConstruction",
     "nprobe": "nprobe",
     "ef_search": "efSearch",
@@ -45,6 +46,22 @@ def example_index(factory: str) -> faiss.Index:
     raise ValueError(f"{factory!r} is no index that faiss makes for inner products, {EXAMPLES}.")
 
 
+class Facts(NamedTuple):
+    """What can be told of an index before it is filled."""
+
+    parameters: list[str]  # that mean something to it
+    cells: int
+    clusters: int
+    is_graph: bool
+
+
+def facts_of(factory: str) -> Facts:
+    """What the indexes of a factory string have in common, whatever the number of dimensions."""
+    index = example_index(factory)
+    parameters = [name for name in NAMES_IN_FAISS if has_parameter(index, name)]
+    return Facts(parameters, cells_of(index), clusters_of(index), is_graph(index))
+
+
 def check_metric(index: faiss.Index, what: str) -> None:
     """Refuse an index of distances, which faiss makes of some factory strings whatever is asked for."""
     if index.metric_type != faiss.METRIC_INNER_PRODUCT:
@@ -54,11 +71,11 @@ def check_metric(index: faiss.Index, what: str) -> None:
 def set_parameters(index: faiss.Index, parameters: dict[str, int]) -> None:
     """Set parameters by their names in the config."""
     for name, value in parameters.items():
-        faiss.ParameterSpace().set_index_parameter(index, FAISS_NAMES[name], value)
+        faiss.ParameterSpace().set_index_parameter(index, NAMES_IN_FAISS[name], value)
 
 
 def has_parameter(index: faiss.Index, name: str) -> bool:
-    """Whether a parameter means anything to an index; it is set to 1."""
+    """Whether a parameter means anything to an index, in which it is set to 1."""
     try:
         set_parameters(index, {name: 1})
     except RuntimeError:
@@ -81,9 +98,15 @@ def clusters_of(index: faiss.Index) -> int:
     return max([cells_of(index), *(part.pq.ksub for part in layers(index) if hasattr(part, "pq"))])
 
 
-def accept_few_vectors(index: faiss.Index) -> None:
-    """No warnings where clusters have few vectors to learn from: faiss prints a line for every byte of a code."""
+def prepare_training(index: faiss.Index) -> None:
+    """Train what searches read, silently.
+
+    Polysemous codes are numbered for Hamming distances, which nothing here computes, and take hundreds of times as
+    long. Where clusters have few vectors to learn from, faiss prints a line for every byte of a code.
+    """
     for part in layers(index):
+        if hasattr(part, "do_polysemous_training"):
+            part.do_polysemous_training = False
         if isinstance(part, faiss.IndexIVF):
             part.cp.min_points_per_centroid = 1
         if hasattr(part, "pq"):

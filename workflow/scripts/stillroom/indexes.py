@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from stillroom.files import atomic_path
 from stillroom.index_factory import (
-    accept_few_vectors,
     check_metric,
     clusters_of,
     is_graph,
     new_index,
+    prepare_training,
     set_parameters,
 )
 from stillroom.log import ProgressMeter
@@ -80,7 +80,7 @@ def filled_index(
         raise ValueError(f"{factory!r} learns {clusters}, expected as many vectors or more, found {passages}.")
     try:
         if not index.is_trained:
-            accept_few_vectors(index)
+            prepare_training(index)
             index.train(np.ascontiguousarray(vectors_PD))
         if is_graph(index):
             faiss.omp_set_num_threads(1)
