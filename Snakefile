@@ -28,7 +28,8 @@ include: "workflow/rules/reports.smk"
 
 
 rule all:
-    """Every table of the experiment."""
+    """Every table and figure of the experiment."""
     default_target: True
     input:
         rules.tables.input,
+        rules.figures.input,

@@ -74,6 +74,16 @@ def test_costs_are_measured_and_bytes_are_those_of_the_index_files(finished):
     assert "Re-ranking 50 passages of dev for one query" in (finished.results / "tables/costs.md").read_text()
 
 
+def test_cells_find_some_of_what_exact_search_finds_and_more_cells_find_more(finished):
+    table = pd.read_csv(finished.results / "tables/search.csv")
+    assert list(table["system"]) == [f"minilm/seed-1/{index}" for index in ("exact", "cells", "cells_4")]
+    exact, one, four = table["recall@10"]
+    assert exact == 1 and 0.2 < one < four <= 1
+    assert (table["build_seconds"] > 0).all() and (table["queries_per_second"] > 0).all()
+    assert table["index_bytes"][1] == table["index_bytes"][2] > table["index_bytes"][0] > 4000 * 384 * 4
+    assert (finished.results / "figures/search.png").stat().st_size > 10_000
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     done = finished.run("--", "all")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr

@@ -25,6 +25,14 @@ def expected_metrics(config):
         found |= {(test_set, run) for test_set in table["test_sets"] for run in runs(config, named_systems(table))}
     for table in config.get("length_tables", {}).values():
         found |= {(table["test_set"], run) for run in runs(config, named_systems(table))}
+    return found | expected_searches(config)
+
+
+def expected_searches(config):
+    """(test set, run) of every row of a search table."""
+    found, first = set(), f"seed-{config.get('seeds', [1])[0]}"
+    for table in config.get("search_tables", {}).values():
+        found |= {(table["test_set"], f"{table['ranker']}/{first}/{row['index']}") for row in table["rows"]}
     return found
 
 
@@ -85,6 +93,9 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert efficiency_tables == set(config.get("efficiency_tables", {}))
     costs = {(job["test_set"], job["ranker"]) for job in plan.wildcards("measure_efficiency")}
     assert costs == expected_costs(config)
+    searches = plan.wildcards("measure_search")
+    searched = {(job["test_set"], f"{job['ranker']}/seed-{job['seed']}/{job['index']}") for job in searches}
+    assert searched == expected_searches(config)
     measured = {(job["test_set"], job["system"]) for job in plan.wildcards("measure")}
     assert measured == expected_metrics(config)
     assert plan.rules["measure"] == len(measured)
@@ -117,6 +128,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
     others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
+    others |= {"measure_index", "measure_search", "make_search_table", "plot_search"}
     assert rules == (scripts - given - others) | {"all"}
 
 

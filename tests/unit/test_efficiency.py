@@ -30,7 +30,7 @@ PARAMETERS = [
 def quick(monkeypatch, request):
     """Nothing is timed again, but where the clock is ours."""
     if "clock" not in request.fixturenames:
-        monkeypatch.setattr("stillroom.efficiency.ENOUGH_SECONDS", 0.0)
+        monkeypatch.setattr("stillroom.timing.ENOUGH_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ def measure(collection, tmp_path):
 @pytest.fixture
 def clock(monkeypatch):
     """The clock of the measuring, which stands still unless a test moves `now`."""
-    from stillroom import efficiency
+    from stillroom import timing
 
     state = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(efficiency.time, "perf_counter", lambda: state.now)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: state.now)
     return state
 
 

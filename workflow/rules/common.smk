@@ -17,6 +17,7 @@ from stillroom.config import (
     training_sets_behind,
     resolve_query_sets,
     resolve_ranker,
+    search_parameters,
     seeds_of,
     stable,
     systems,
@@ -40,6 +41,7 @@ TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers
 TRAINED = [name for name, ranker in CONFIG["rankers"].items() if ranker["loss"]]
 AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
 UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not ranker["loss"]]
+BUILT = [name for name, index in CONFIG["indexes"].items() if not index["of"]]
 
 # The files that make a ranker.
 RANKER = f"{RESULTS}/rankers/{{ranker}}/seed-{{seed}}"
@@ -65,3 +67,4 @@ wildcard_constraints:
     table=any_of(CONFIG["tables"]),
     length_table=any_of(CONFIG["length_tables"]),
     efficiency_table=any_of(CONFIG["efficiency_tables"]),
+    search_table=any_of(CONFIG["search_tables"]),

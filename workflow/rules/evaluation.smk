@@ -1,11 +1,13 @@
 """
 Measures of effectiveness, by query and on average, and of efficiency.
 
-Needs: a run, the queries and judgements of its test set; a model folder and a token store.
+Needs: a run, the queries and judgements of its test set; a model folder and a token store; vectors and an index.
 Makes, under results/<experiment>/; <system> is a name under `bm25`, <ranker>/seed-<n>/<way> or <teacher>/rerank:
 
     metrics/<test_set>/<system>.json                            every measure
     efficiency/<test_set>/<ranker>/seed-<n>/rerank.json         what re-ranking costs
+    efficiency/<test_set>/<ranker>/seed-<n>/<index>.json        what searching an index costs
+    efficiency/indexes/<corpus>/<ranker>/seed-<n>/<index>.json  what building it costs
 """
 
 SYSTEM = "|".join(
@@ -61,3 +63,42 @@ rule measure_efficiency:
         code=code_of("measure_efficiency", ranker_parts),
     script:
         "../scripts/measure_efficiency.py"
+
+
+rule measure_index:
+    """Time the building of an index, alone on the machine."""
+    input:
+        vectors=rules.encode_passages.output.vectors,
+    output:
+        efficiency=f"{RESULTS}/efficiency/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.json",
+    log:
+        f"{RESULTS}/logs/efficiency/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
+    wildcard_constraints:
+        index=any_of(BUILT),
+    conda:
+        ENVIRONMENT
+    threads: all_cores
+    params:
+        settings=index_settings,
+        code=code_of("measure_index"),
+    script:
+        "../scripts/measure_index.py"
+
+
+rule measure_search:
+    """Time an index that is searched for single queries, alone on the machine."""
+    input:
+        unpack(searched_index),
+        vectors=rules.retrieve.input.vectors,
+    output:
+        efficiency=f"{RESULTS}/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.json",
+    log:
+        f"{RESULTS}/logs/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
+    conda:
+        ENVIRONMENT
+    threads: all_cores
+    params:
+        settings=search_costs_settings,
+        code=code_of("measure_search"),
+    script:
+        "../scripts/measure_search.py"

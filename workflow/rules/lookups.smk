@@ -274,13 +274,19 @@ def clustering_settings(wildcards):
 
 
 def index_settings(wildcards):
-    """The faiss factory string of an index."""
-    return stable(CONFIG["indexes"][wildcards.index])
+    """What an index is built with."""
+    index = CONFIG["indexes"][wildcards.index]
+    return {key: index[key] for key in ("factory", "ef_construction")}
+
+
+def files_of(index):
+    """The index whose files are searched."""
+    return CONFIG["indexes"][index]["of"] or index
 
 
 def searched_index(wildcards):
     """The index of a test set's passages."""
-    place = f"{corpus_of(wildcards)}/{wildcards.ranker}/seed-{wildcards.seed}/{wildcards.index}"
+    place = f"{corpus_of(wildcards)}/{wildcards.ranker}/seed-{wildcards.seed}/{files_of(wildcards.index)}"
     return {
         "index": f"{RESULTS}/indexes/{place}/index",
         "passage_ids": f"{RESULTS}/indexes/{place}/docid",
@@ -288,10 +294,11 @@ def searched_index(wildcards):
 
 
 def retrieval_settings(wildcards):
-    """How deep a test set is searched."""
+    """How a test set is searched, and how deep."""
     return {
         "depth": CONFIG["retrieval"]["depth"],
         "drop_own_passage": CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"],
+        "parameters": search_parameters(CONFIG, wildcards.index),
     }
 
 
@@ -341,7 +348,13 @@ def all_cores(wildcards):
 
 def efficiency_settings(wildcards):
     """How many passages are scored for how many queries, in how many threads."""
-    return stable(CONFIG["efficiency"])
+    return {key: CONFIG["efficiency"][key] for key in ("passages", "queries", "threads")}
+
+
+def search_costs_settings(wildcards):
+    """How many queries are searched for one by one, as for a run, in how many threads."""
+    queries, threads = CONFIG["efficiency"]["searches"], CONFIG["efficiency"]["threads"]
+    return {**retrieval_settings(wildcards), "queries": queries, "threads": threads}
 
 
 # reports.smk
@@ -398,9 +411,37 @@ def efficiency_table_inputs(wildcards):
     table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
     test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
     measured = [(f"{row['ranker']}/seed-{TEACHER_SEED}", row["index"]) for row in table["rows"]]
-    folders = [f"{RESULTS}/indexes/{corpus}/{ranker}/{index}" for ranker, index in measured if index]
+    folders = [f"{RESULTS}/indexes/{corpus}/{ranker}/{files_of(index)}" for ranker, index in measured if index]
     return {
         "efficiency": [f"{RESULTS}/efficiency/{test_set}/{ranker}/rerank.json" for ranker, _ in measured],
         "indexes": [f"{folder}/index" for folder in folders],
         "passage_ids": [f"{folder}/docid" for folder in folders],
     }
+
+
+def search_table_settings(wildcards):
+    """A search table's block, and whether the encoder knows the collection."""
+    table = CONFIG["search_tables"][wildcards.search_table]
+    return stable({**table, "seen": bool(rows_that_saw(CONFIG, [table["test_set"]], [{"ranker": table["ranker"]}]))})
+
+
+def search_table_inputs(wildcards):
+    """What the indexes of a search table find and cost, of its ranker with the first seed."""
+    table = CONFIG["search_tables"][wildcards.search_table]
+    test_set, ranker = table["test_set"], f"{table['ranker']}/seed-{TEACHER_SEED}"
+    corpus, indexes = CONFIG["test_sets"][test_set]["corpus"], [row["index"] for row in table["rows"]]
+    built = [f"{corpus}/{ranker}/{files_of(index)}" for index in indexes]
+    return {
+        "metrics": [f"{RESULTS}/metrics/{test_set}/{ranker}/{index}.json" for index in indexes],
+        "runs": [f"{RESULTS}/runs/{test_set}/{ranker}/{index}.trec" for index in indexes],
+        "reference": f"{RESULTS}/runs/{test_set}/{ranker}/{table['reference']}.trec",
+        "searches": [f"{RESULTS}/efficiency/{test_set}/{ranker}/{index}.json" for index in indexes],
+        "builds": [f"{RESULTS}/efficiency/indexes/{place}.json" for place in built],
+        "indexes": [f"{RESULTS}/indexes/{place}/index" for place in built],
+    }
+
+
+def search_figure_settings(wildcards):
+    """What the figure of a search table says."""
+    table = CONFIG["search_tables"][wildcards.search_table]
+    return {key: table[key] for key in ("title", "recall_at")}

@@ -1,11 +1,15 @@
 """
-Tables.
+Tables and figures.
 
-Needs: metrics/<test_set>/<system>.json of the rows' systems, efficiency/<test_set>/<system>.json; indexes.
-Makes: results/<experiment>/tables/<table>.{csv,md,tex}; the first column of the CSV is `system`, as in the paths.
+Needs: metrics/<test_set>/<system>.json of the rows' systems, efficiency/<test_set>/<system>.json; indexes and runs.
+Makes, under results/<experiment>/:
+
+    tables/<table>.{csv,md,tex}         the first column of the CSV is `system`, as in the paths
+    figures/<search_table>.{svg,png}    recall against speed
 """
 
 TABLE_FORMATS = ["csv", "md", "tex"]
+FIGURE_FORMATS = ["svg", "png"]
 
 
 rule make_table:
@@ -66,18 +70,73 @@ rule make_efficiency_table:
         "../scripts/make_efficiency_table.py"
 
 
+rule make_search_table:
+    """Put exact and approximate search side by side."""
+    input:
+        unpack(search_table_inputs),
+    output:
+        csv=f"{RESULTS}/tables/{{search_table}}.csv",
+        md=f"{RESULTS}/tables/{{search_table}}.md",
+        tex=f"{RESULTS}/tables/{{search_table}}.tex",
+    log:
+        f"{RESULTS}/logs/tables/{{search_table}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=search_table_settings,
+        code=code_of("make_search_table"),
+    script:
+        "../scripts/make_search_table.py"
+
+
+rule plot_search:
+    """Draw the recall of a search table over its speed."""
+    input:
+        csv=rules.make_search_table.output.csv,
+    output:
+        svg=f"{RESULTS}/figures/{{search_table}}.svg",
+        png=f"{RESULTS}/figures/{{search_table}}.png",
+    log:
+        f"{RESULTS}/logs/figures/{{search_table}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=search_figure_settings,
+        code=code_of("plot_search"),
+    script:
+        "../scripts/plot_search.py"
+
+
 rule tables:
     """Every table of the experiment."""
     input:
         expand(
             f"{RESULTS}/tables/{{table}}.{{format}}",
-            table=[*CONFIG["tables"], *CONFIG["length_tables"], *CONFIG["efficiency_tables"]],
+            table=[
+                *CONFIG["tables"],
+                *CONFIG["length_tables"],
+                *CONFIG["efficiency_tables"],
+                *CONFIG["search_tables"],
+            ],
             format=TABLE_FORMATS,
+        ),
+
+
+rule figures:
+    """Every figure of the experiment."""
+    input:
+        expand(
+            f"{RESULTS}/figures/{{search_table}}.{{format}}",
+            search_table=CONFIG["search_tables"],
+            format=FIGURE_FORMATS,
         ),
 
 
 localrules:
     tables,
+    figures,
     make_table,
     make_length_table,
     make_efficiency_table,
+    make_search_table,
+    plot_search,

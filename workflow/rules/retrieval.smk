@@ -69,6 +69,8 @@ rule build_index:
         f"{RESULTS}/logs/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.tsv"
+    wildcard_constraints:
+        index=any_of(BUILT),
     conda:
         ENVIRONMENT
     threads: 8

@@ -9,7 +9,7 @@ start_log(snakemake.log[0])
 build_index(
     vectors_path=snakemake.input.vectors,
     passages_path=snakemake.input.passages,
-    factory=snakemake.params.settings["factory"],
     index_folder=Path(snakemake.output.index).parent,
+    **snakemake.params.settings,
     threads=snakemake.threads,
 )

@@ -71,6 +71,12 @@ def training_sets_behind(config: dict, system: str) -> list[str]:
     return sorted({config["rankers"][ranker]["training_set"] for ranker in found} - {None})
 
 
+def search_parameters(config: dict, index: str) -> dict[str, int]:
+    """What is set of an index for searching; what is not stays as in faiss."""
+    settings = config["indexes"][index]
+    return {key: settings[key] for key in ("ef_search", "k_factor", "nprobe") if settings[key] is not None}
+
+
 def retrieving_rankers(config: dict) -> list[str]:
     """The rankers that can search an index."""
     rankers = config["rankers"].items()

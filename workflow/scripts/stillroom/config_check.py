@@ -9,6 +9,7 @@ from pathlib import Path
 import ir_measures
 
 from stillroom.config import labels_of, named_systems, rankers_in
+from stillroom.config_indexes import check_index, check_search_table
 from stillroom.config_rankers import check_ancestors, check_ranker, choices, choose_training_sets, constant_of
 from stillroom.config_schema import (
     ConfigError,
@@ -39,6 +40,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_names(config, schema)
     check_measures(config["measures"])
     check_index_names(config["indexes"])
+    for name in config["indexes"]:
+        check_index(config, name)
     for name, training in config["training"].items():
         check_training(name, training)
     check_teachers(config)
@@ -49,7 +52,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_reranking_depth(config)
     for path, system in named_systems(config):
         check_way(config, path, system)
-    for section in ("tables", "length_tables"):
+    for section in ("tables", "length_tables", "search_tables"):
         for name, table in config[section].items():
             check_labels((section, name, "rows"), table)
     for name, table in config["length_tables"].items():
@@ -58,6 +61,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
     for name, table in config["efficiency_tables"].items():
         check_efficiency_table(config, name, table)
+    for name, table in config["search_tables"].items():
+        check_search_table(config, name, table)
     return config
 
 

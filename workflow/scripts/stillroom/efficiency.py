@@ -5,9 +5,6 @@ Shape suffixes: see `stillroom.ranker`.
 
 import json
 import logging
-import platform
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +17,7 @@ from stillroom.files import atomic_path
 from stillroom.memory import PeakMemory
 from stillroom.ranker import Ranker, Texts, best_device, load_ranker
 from stillroom.split_ranker import SplitRanker
+from stillroom.timing import cpu_name, evenly, median_seconds
 from stillroom.token_store import open_tokens
 from stillroom.token_vectors import TokenVectors
 from stillroom.tokenization import tokenize_queries
@@ -27,9 +25,6 @@ from stillroom.tokenization import tokenize_queries
 logger = logging.getLogger(__name__)
 Input = TypeVar("Input")
 Result = TypeVar("Result")
-
-CPU_FACTS = Path("/proc/cpuinfo")
-ENOUGH_SECONDS = 2.0  # what is quick is timed again until then: on a busy machine three quick calls say little
 
 
 def measure_efficiency(
@@ -70,11 +65,6 @@ def measure_efficiency(
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def evenly(count: int, among: int) -> np.ndarray:
-    """`count` rows at equal distances among so many; all of them where there are fewer."""
-    return np.linspace(0, among - 1, min(count, among)).round().astype(np.int64)
-
-
 @torch.inference_mode()
 def costs(model: Ranker, queries: Texts, passages: Texts, memory: PeakMemory) -> dict:
     """Parameters; milliseconds per query; bytes that are kept of an average passage; peak bytes while re-ranking.
@@ -98,17 +88,8 @@ def costs(model: Ranker, queries: Texts, passages: Texts, memory: PeakMemory) ->
 
 
 def timed(run: Callable[[Input], Result], inputs: Sequence[Input], device: torch.device) -> tuple[float, Result]:
-    """The median of the seconds that a function takes, and what it returned last.
-
-    It is called once without being timed, then with each input in turn, and again while that was quick.
-    """
-    result = finished(run(inputs[0]), device)
-    seconds = []
-    while len(seconds) < len(inputs) or sum(seconds) < ENOUGH_SECONDS:
-        began = time.perf_counter()
-        result = finished(run(inputs[len(seconds) % len(inputs)]), device)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds), result
+    """The median of the seconds that a function takes to the end, and what it returned last."""
+    return median_seconds(lambda one: finished(run(one), device), inputs)
 
 
 def finished(result: Result, device: torch.device) -> Result:
@@ -139,6 +120,4 @@ def device_name(device: torch.device) -> str:
     """What computes: the name of the GPU, or of the CPU as far as the system tells."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    lines = CPU_FACTS.read_text(encoding="utf-8").splitlines() if CPU_FACTS.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return cpu_name()

@@ -4,6 +4,7 @@ Shape suffixes: Q = queries, P = passages, D = dimensions, K = retrieved passage
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import faiss
@@ -11,12 +12,22 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stillroom.files import atomic_path
+from stillroom.index_factory import (
+    check_metric,
+    clusters_of,
+    is_graph,
+    new_index,
+    prepare_training,
+    set_parameters,
+)
 from stillroom.log import ProgressMeter
 from stillroom.runs import write_run
 
 logger = logging.getLogger(__name__)
 
+BLOCK_PASSAGES = 65_536
 BLOCK_QUERIES = 256
+VECTORS_PER_CLUSTER = 39  # that a k-means should learn from, as faiss advises
 
 
 def build_index(
@@ -24,33 +35,71 @@ def build_index(
     vectors_path: str | Path,
     passages_path: str | Path,
     factory: str,
+    ef_construction: int | None,
     index_folder: str | Path,
     threads: int,
 ) -> None:
     """Index the vectors for inner products: `Flat` is exact, others are faiss factory strings (`HNSW32`)."""
-    faiss.omp_set_num_threads(threads)
     vectors_PD = np.load(vectors_path, mmap_mode="r")
     passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"]
     if len(passage_ids) != len(vectors_PD):
         raise ValueError(
             f"{vectors_path}: expected {len(passage_ids):,} vectors (passages), found {len(vectors_PD):,}."
         )
-    try:
-        index = faiss.index_factory(vectors_PD.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
-        raise ValueError(f"indexes: {factory!r} is not a faiss factory string such as Flat or HNSW32.") from error
-    if not index.is_trained:
-        index.train(np.ascontiguousarray(vectors_PD))
     meter = ProgressMeter(total=len(vectors_PD), unit="passages indexed")
-    for start in range(0, len(vectors_PD), 65_536):
-        block = np.ascontiguousarray(vectors_PD[start : start + 65_536])
-        index.add(block)
-        meter.advance(len(block))
+    index = filled_index(vectors_PD, factory, ef_construction, threads, meter.advance)
     meter.finish()
+    if (clusters := clusters_of(index)) * VECTORS_PER_CLUSTER > len(vectors_PD):
+        learnt = f"{clusters:,} clusters of {len(vectors_PD):,} passages"
+        logger.warning("%s: %s, faiss advises %d passages for each", factory, learnt, VECTORS_PER_CLUSTER)
     with atomic_path(index_folder) as folder:
         folder.mkdir()
         faiss.write_index(index, str(folder / "index"))
         (folder / "docid").write_text("".join(f"{passage_id}\n" for passage_id in passage_ids.to_pylist()))
+
+
+def filled_index(
+    vectors_PD: np.ndarray,
+    factory: str,
+    ef_construction: int | None,
+    threads: int,
+    advance: Callable[[int], None] = lambda added: None,
+) -> faiss.Index:
+    """The index of all vectors, trained on them where it has something to learn; the same at every call.
+
+    faiss draws what is random from fixed seeds. Graphs of passages grow in one thread: several would link them in
+    whatever order they were ready, as they do in a graph of cells (`IVF65536_HNSW32`), which so differs each time.
+    `advance` is told how many vectors have been added.
+    """
+    faiss.omp_set_num_threads(threads)
+    index = new_index(factory, vectors_PD.shape[1])
+    if ef_construction is not None:
+        set_parameters(index, {"ef_construction": ef_construction})
+    if clusters_of(index) > len(vectors_PD):
+        clusters, passages = f"{clusters_of(index):,} clusters", f"{len(vectors_PD):,} passages"
+        raise ValueError(f"{factory!r} learns {clusters}, expected as many vectors or more, found {passages}.")
+    try:
+        if not index.is_trained:
+            prepare_training(index)
+            index.train(np.ascontiguousarray(vectors_PD))
+        if is_graph(index):
+            faiss.omp_set_num_threads(1)
+        for start in range(0, len(vectors_PD), BLOCK_PASSAGES):
+            block = np.ascontiguousarray(vectors_PD[start : start + BLOCK_PASSAGES])
+            index.add(block)
+            advance(len(block))
+    except RuntimeError as error:
+        reason = str(error).rpartition(": ")[2].rstrip(".")
+        raise ValueError(f"faiss cannot make {factory!r} of {len(vectors_PD):,} passages: {reason}.") from error
+    return index
+
+
+def open_index(index_folder: str | Path, parameters: dict[str, int]) -> faiss.Index:
+    """An index as it was written, with what is set for searching, such as `{"nprobe": 4}`."""
+    index = faiss.read_index(str(Path(index_folder) / "index"))
+    check_metric(index, str(index_folder))
+    set_parameters(index, parameters)
+    return index
 
 
 def retrieve(
@@ -61,12 +110,13 @@ def retrieve(
     run_path: str | Path,
     depth: int,
     drop_own_passage: bool,
+    parameters: dict[str, int],
     tag: str,
     threads: int,
 ) -> None:
     """Search the index with the queries' vectors and write a TREC run."""
     faiss.omp_set_num_threads(threads)
-    index = faiss.read_index(str(Path(index_folder) / "index"))
+    index = open_index(index_folder, parameters)
     passage_ids = np.array((Path(index_folder) / "docid").read_text().split("\n")[:-1])
     query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_pylist()
     vectors_QD = np.load(vectors_path)
