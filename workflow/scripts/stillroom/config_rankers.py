@@ -89,13 +89,13 @@ def check_architecture(name: str, ranker: dict, schema: dict) -> None:
 def check_loss_settings(name: str, ranker: dict, schema: dict) -> None:
     """Settings of losses that are not at their defaults are read by this ranker's, and go together."""
     keys = schema["properties"]["rankers"]["additionalProperties"]["properties"]["loss_settings"]["properties"]
-    losses = [block["loss"] for block in (ranker, ranker["in_batch"]) if block and block["loss"]]
+    losses = list(dict.fromkeys(block["loss"] for block in (ranker, ranker["in_batch"]) if block and block["loss"]))
     read = {key for loss in losses for key in constants_of(PACKAGE / "losses" / f"{loss}.py").get("READS", ())}
     settings, path = ranker["loss_settings"], ("rankers", name, "loss_settings")
     for key in keys:
         if settings[key] != keys[key]["default"] and key not in read:
-            which = f"loss {' and '.join(losses)}" if losses else "no loss"
-            raise config_error((*path, key), f"has no effect with {which}; take the key out.")
+            which = f"with loss {' and '.join(losses)}" if losses else "without a loss"
+            raise config_error((*path, key), f"has no effect {which}; take the key out.")
     if "beta" in read and settings["beta"] > settings["gamma"]:
         message = f"found {settings['beta']}, expected at most gamma, which is {settings['gamma']}."
         raise config_error((*path, "beta"), message)
