@@ -313,14 +313,11 @@ class Trainer:
             teacher_BP = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
         if self.in_batch_loss is None:
             return self.loss(gather(self.model.score_groups(queries, passages)), teacher_BP)
-        kinds = 1 + self.triples.negative.shape[1]
-        student = by_kind(self.model.score_all(queries, passages, gather), kinds)
+        student = by_kind(self.model.score_all(queries, passages, gather))
         with torch.no_grad():
-            teacher = by_kind(self.in_batch_teacher.score_all(queries, passages, gather), kinds)
-        own_BP = torch.stack([scores_QQ.diagonal() for scores_QQ in student], dim=1)
-        return self.loss(own_BP, teacher_BP) + self.settings.in_batch.weight * in_batch(
-            self.in_batch_loss, relevant_and_others(student), relevant_and_others(teacher)
-        )
+            teacher = by_kind(self.in_batch_teacher.score_all(queries, passages, gather))
+        loss = self.loss(of_groups(*student), teacher_BP)
+        return loss + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
 
     def record(self) -> None:
         """Every few steps a line of the curve, with the validation measures where they are due."""
@@ -357,15 +354,20 @@ class Trainer:
         return patience is not None and self.progress.validations_without_gain >= patience
 
 
-def by_kind(scores_QP: torch.Tensor, kinds: int) -> list[torch.Tensor]:
-    """scores_QQ of the relevant passages, of the first other ones, …: of each process they come in this order."""
-    per_kind = scores_QP.unflatten(1, (process_count(), kinds, -1)).unbind(2)
-    return [scores.flatten(1) for scores in per_kind]
+def by_kind(scores_QP: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(relevant_QQ, other_QP): of each process first come the relevant passages, then the first other ones, ….
+
+    Among the other passages the first ones of all queries come before their second ones.
+    """
+    share_size = len(scores_QP) // process_count()
+    kinds = scores_QP.unflatten(1, (process_count(), -1, share_size))
+    return kinds[:, :, 0].flatten(1), kinds[:, :, 1:].transpose(1, 2).flatten(1)
 
 
-def relevant_and_others(kinds: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """(relevant_QQ, other_QP), as the in-batch loss takes them."""
-    return kinds[0], torch.cat(kinds[1:], dim=1)
+def of_groups(relevant_QQ: torch.Tensor, other_QP: torch.Tensor) -> torch.Tensor:
+    """scores_BP of each query's own passages, the relevant one first."""
+    others_PB = other_QP.unflatten(1, (-1, len(other_QP))).diagonal(dim1=0, dim2=2)
+    return torch.cat([relevant_QQ.diagonal()[:, None], others_PB.T], dim=1)
 
 
 def checkpoint_gradients(model: Ranker) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import log_softmax
 
 NEEDS_TEACHER = True
+WHOLE_BATCH = False
 READS = ("gamma", "beta", "temperature", "gradient_through_weights")
 
 
