@@ -73,7 +73,9 @@ def test_groups_without_a_teacher_have_no_scores_and_full_groups_no_warning(capl
 
 
 def test_no_group_at_all_stops_with_one_sentence():
-    sentence = r"^training: negatives is 8, but no query has so many triples with a relevant passage; lower it, or .*\.$"
+    sentence = (
+        r"^training: negatives is 8, but no query has so many triples with a relevant passage; lower it, or .*\.$"
+    )
     with pytest.raises(ValueError, match=sentence):
         grouped(triples(20), 8)
 

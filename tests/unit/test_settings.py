@@ -265,8 +265,14 @@ SENSE_ERRORS = [
     ("rankers.tas_b.loss_settings", {"temperature": 2}, ".temperature: has no effect with loss margin_mse; take the k"),
     (
         "rankers.another",
-        {"architecture": "bert_dot", "encoder": "tiny", "loss": "ckl", "loss_settings": {"gamma": 0.5, "beta": 1},
-         "teacher": "cross", "training": "short"},
+        {
+            "architecture": "bert_dot",
+            "encoder": "tiny",
+            "loss": "ckl",
+            "loss_settings": {"gamma": 0.5, "beta": 1},
+            "teacher": "cross",
+            "training": "short",
+        },
         ".loss_settings.beta: found 1.0, expected at most gamma, which is 0.5.",
     ),
     ("rankers.plain.contrastive", 0.5, ": has no effect without a loss; add one or take the key out."),

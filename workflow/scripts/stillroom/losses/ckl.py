@@ -40,5 +40,5 @@ def ckl(
 def log_weights(student_BP: torch.Tensor, gamma: float, beta: float) -> torch.Tensor:
     """ln w_BP from ln q_BP. The relevant passage's 1 - q is the sum of the others' q, of which no digits are lost."""
     others_BN = student_BP[:, 1:]
-    ranks_BN = others_BN.argsort(dim=1, descending=True, stable=True).argsort(dim=1) + 1
+    ranks_BN = 1 + others_BN.argsort(dim=1, descending=True, stable=True).argsort(dim=1).to(others_BN.dtype)
     return torch.cat([gamma * others_BN.logsumexp(dim=1, keepdim=True), (gamma - beta / ranks_BN) * others_BN], dim=1)
