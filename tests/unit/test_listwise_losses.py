@@ -114,16 +114,11 @@ def test_ckl_without_gamma_and_beta_is_the_kl_divergence(temperature, torch):
     assert gradient.numpy() == pytest.approx(torch.autograd.grad(expected, student)[0].numpy(), rel=1e-9, abs=1e-12)
 
 
-def test_ckl_forgives_a_constant_per_query_and_has_no_gradient_where_the_student_is_the_teacher_and_all_weigh_alike(
-    torch,
-):
+def test_ckl_forgives_a_constant_per_query_and_is_0_for_the_teachers_distribution(torch):
     student, teacher, shift = torch.tensor(scores(4, 5)), torch.tensor(scores(4, 5)), torch.tensor(scores(4, 1))
     settings = {**SETTINGS[0], "gradient_through_weights": False}
     assert ckl(student + shift, teacher, **settings).item() == pytest.approx(ckl(student, teacher, **settings).item())
     assert ckl(student, student + shift, **settings).item() == pytest.approx(0, abs=1e-12)
-    same = teacher.clone().requires_grad_()
-    ckl(same, teacher, **PLAIN).backward()
-    assert same.grad.numpy() == pytest.approx(np.zeros((4, 5)), abs=1e-12)
 
 
 def test_what_the_student_has_right_weighs_less_and_high_ranks_keep_more(torch):
