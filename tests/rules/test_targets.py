@@ -121,7 +121,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
-    others = {"retrieve_candidates", "average_runs", "measure_efficiency", "make_efficiency_table"}
+    others = {"retrieve_negatives", "average_runs", "measure_efficiency", "make_efficiency_table"}
     assert rules == (scripts - given - others) | {"all"}
 
 
@@ -141,7 +141,7 @@ def test_negatives_of_a_rankers_own_retrieval_need_it_trained_and_its_index(proj
     )
     plan = project.plan("--", "results/pydocs/rankers/harder/seed-1/model.safetensors")
     assert plan.trained == ["bert_dot/seed-1", "harder/seed-1"]
-    assert plan.wildcards("retrieve_candidates") == [{"training_set": "own"}]
+    assert plan.wildcards("retrieve_negatives") == [{"training_set": "own"}]
     searched = sorted((job["training_set"], job["part"]) for job in plan.wildcards("search_candidates"))
     assert searched == [("own", "/validation"), ("triples", ""), ("triples", "/validation")]
     assert plan.rules["build_index"] == plan.rules["encode_queries"] == 1

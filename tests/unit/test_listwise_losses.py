@@ -165,12 +165,12 @@ def test_in_batch_a_listwise_loss_has_all_passages_of_the_other_queries_in_one_l
     relevant, others = scores(3, 3), scores(3, 6)
     teacher_relevant, teacher_others = scores(3, 3), scores(3, 6)
     terms = []
-    for student, teacher in [(relevant, teacher_relevant), (others, teacher_others)]:
-        for query in range(3):
-            columns = [column for column in range(student.shape[1]) if column % 3 != query]
-            own = [relevant[query, query], *student[query, columns]]
-            wanted = [teacher_relevant[query, query], *teacher[query, columns]]
-            terms.append(kl_by_hand(np.array([own]), np.array([wanted])))
+    for query in range(3):
+        rows = []
+        for own, other in [(relevant, others), (teacher_relevant, teacher_others)]:
+            of_others = [matrix[query, owner::3] for matrix in (own, other) for owner in {0, 1, 2} - {query}]
+            rows.append(np.array([[own[query, query], *np.concatenate(of_others)]]))
+        terms.append(kl_by_hand(*rows))
     found = in_batch(
         kl_div,
         (torch.tensor(relevant), torch.tensor(others)),

@@ -63,8 +63,8 @@ rule extract_triples:
         "../scripts/extract_triples.py"
 
 
-rule retrieve_candidates:
-    """Find candidates for the queries of a training set by a trained ranker's own retrieval."""
+rule retrieve_negatives:
+    """Search a trained ranker's index for what negatives of a training set are drawn from."""
     input:
         unpack(finder_inputs),
         queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
@@ -81,12 +81,12 @@ rule retrieve_candidates:
     threads: 8
     params:
         settings=finder_settings,
-        code=code_of("retrieve_candidates"),
+        code=code_of("retrieve_negatives"),
     script:
-        "../scripts/retrieve_candidates.py"
+        "../scripts/retrieve_negatives.py"
 
 
-ruleorder: retrieve_candidates > search_candidates
+ruleorder: retrieve_negatives > search_candidates
 
 
 rule sample_triples:

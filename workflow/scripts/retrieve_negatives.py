@@ -1,4 +1,4 @@
-"""Rule retrieve_candidates: search an index with the vectors of training queries."""
+"""Rule retrieve_negatives: search a ranker's index for what negatives are drawn from."""
 
 from pathlib import Path
 
