@@ -195,7 +195,7 @@ training_sets:
     corpus: pydocs
     dataset: pydocs/train
     triples: 80
-    negatives: {from: {ranker: bert_dot_margin_mse, way: exact}, depth: 20, per_query: 4, per_relevant: 4}
+    negatives: {from: {ranker: bert_dot_margin_mse, index: exact}, depth: 20, per_query: 4, per_relevant: 4}
     validation: {dataset: pydocs/validation, candidates: bm25, depth: 5, queries: 20}
 training:
   lists: {steps: 4, batch_size: 4, negatives: 4, learning_rate: 5.0e-4, validate_every: 4}

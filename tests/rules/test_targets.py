@@ -126,7 +126,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and
 
 
 def test_negatives_of_a_rankers_own_retrieval_need_it_trained_and_its_index(project):
-    found = {"ranker": "bert_dot", "way": "exact"}
+    found = {"ranker": "bert_dot", "index": "exact"}
     own = {**project.config()["training_sets"]["triples"]}
     own["negatives"] = {**own["negatives"], "from": found}
     rankers = project.config()["rankers"]

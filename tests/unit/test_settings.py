@@ -142,7 +142,7 @@ SCHEMA_ERRORS = [
     ("rankers.student.loss_settings", {"gama": 1}, ".gama: unknown key, perhaps gamma is meant; the legal keys are "),
     ("rankers.student.contrastive", 0, ": found 0, expected more than 0."),
     ("training_sets.triples.negatives.from", 7, ": found 7, expected text or a block of keys; write '7' in quotes."),
-    ("training_sets.triples.negatives.from", {"ranker": "plain"}, ".way: missing; the block needs ranker, way."),
+    ("training_sets.triples.negatives.from", {"ranker": "plain"}, ".index: missing; the block needs ranker, index."),
     (
         "tables.main.rows.1.way",
         None,
@@ -167,10 +167,10 @@ NAME_ERRORS = [
     ("training_sets.triples.negatives.from", "lm", ": 'lm' is not one of okapi."),
     (
         "training_sets.triples.negatives.from",
-        {"ranker": "t5", "way": "exact"},
+        {"ranker": "t5", "index": "exact"},
         ".ranker: 't5' is not one of plain, cross, tokens, student, tas_b.",
     ),
-    ("training_sets.triples.negatives.from", {"ranker": "plain", "way": "rerank"}, ".way: 'rerank' is not one of exac"),
+    ("training_sets.triples.negatives.from", {"ranker": "plain", "index": "hnsw"}, ".index: 'hnsw' is not one of exac"),
     ("training_sets.triples.validation.candidates", "lm", ": 'lm' is not one of okapi."),
     ("reranking.candidates", "lm", ": 'lm' is not one of okapi."),
     ("rankers.tas_b.architecture", "bert", ": 'bert' is not one of bert_"),
@@ -284,7 +284,7 @@ SENSE_ERRORS = [
     ("training_sets.triples.negatives.per_relevant", 5, ": found 5, but per_query is 4."),
     (
         "training_sets.triples.negatives.from",
-        {"ranker": "tokens", "way": "exact"},
+        {"ranker": "tokens", "index": "exact"},
         ".ranker: tokens is a colbert, which cannot retrieve; name another ranker or a BM25.",
     ),
     ("rankers.cross.normalize", True, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
@@ -434,7 +434,7 @@ def test_a_longer_cycle_of_teachers_is_shown_whole():
 
 
 def test_a_ranker_that_finds_negatives_comes_before_those_that_train_on_them():
-    own = {**OTHER_SET, "negatives": {"from": {"ranker": "student", "way": "exact"}, "depth": 9, "per_query": 4}}
+    own = {**OTHER_SET, "negatives": {"from": {"ranker": "student", "index": "exact"}, "depth": 9, "per_query": 4}}
     config = changed_config("training_sets.own", own)
     config["clusterings"]["topics"]["training_set"] = "triples"
     for name in ("cross", "tokens", "student", "tas_b"):

@@ -166,7 +166,7 @@ def finder_inputs(wildcards):
     finder = training_set["negatives"]["from"]
     ranker = f"{finder['ranker']}/seed-{TEACHER_SEED}"
     return {
-        "index": f"{RESULTS}/indexes/{training_set['corpus']}/{ranker}/{finder['way']}/index",
+        "index": f"{RESULTS}/indexes/{training_set['corpus']}/{ranker}/{finder['index']}/index",
         "vectors": f"{RESULTS}/embeddings/training_sets/{wildcards.training_set}/{ranker}/queries.npy",
     }
 
