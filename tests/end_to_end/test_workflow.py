@@ -199,6 +199,54 @@ def test_a_new_loss_and_a_new_architecture_are_a_file_each_and_a_block_of_config
     assert recall > 2 * 100 / 4000  # twice what chance finds
 
 
+LISTWISE = """
+training_sets:
+  found:
+    corpus: pydocs
+    dataset: pydocs/train
+    triples: 80
+    negatives: {from: {ranker: bert_dot_margin_mse, index: exact}, depth: 20, per_query: 4, per_relevant: 4}
+    validation: {dataset: pydocs/validation, candidates: bm25, depth: 5, queries: 20}
+training:
+  lists: {steps: 4, batch_size: 4, negatives: 4, learning_rate: 5.0e-4, validate_every: 4}
+rankers:
+  bert_cat: {training_set: triples}
+  colbert_margin_mse: {training_set: triples}
+  bert_dot_margin_mse: {training_set: triples}
+  tas_b: {training_set: triples}
+  listwise:
+    {architecture: bert_dot, encoder: minilm, pooling: mean, loss: ckl, loss_settings: {gamma: 2, beta: 1},
+     contrastive: 0.5, teacher: bert_cat, training: lists, training_set: found}
+clusterings:
+  topics: {training_set: triples}
+"""
+
+
+def test_a_listwise_student_learns_from_what_a_trained_ranker_finds_and_nothing_else_is_made_again(finished, tmp_path):
+    project = finished.copy(tmp_path / "listwise")
+    (project.folder / "listwise.yaml").write_text(LISTWISE)
+    others = {path: path.stat().st_mtime_ns for path in (project.results / "rankers").rglob("*") if path.is_file()}
+    done = project.run("listwise.yaml", "--", f"{RESULTS}/rankers/listwise/seed-1/model.safetensors")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in others} == others
+
+    found = project.results / "training_sets/found"
+    ids = pq.read_table(project.results / "corpora/pydocs/passages.parquet")["passage_id"].to_numpy()
+    query_ids = pq.read_table(found / "queries.parquet")["query_id"].to_numpy()
+    run = pd.read_csv(found / "candidates.trec", sep=" ", header=None)
+    place = "bert_dot_margin_mse/seed-1"
+    queries = np.load(project.results / f"embeddings/training_sets/found/{place}/queries.npy")
+    passages = np.load(project.results / f"embeddings/pydocs/{place}/passages.npy")
+    triples = pq.read_table(found / "triples.parquet").to_pandas()
+    assert len(triples) == 80
+    for query, group in triples.groupby("query"):
+        own = run[run[0] == query_ids[query]]
+        assert own[4].to_numpy() == pytest.approx(np.sort(queries[query] @ passages.T)[::-1][:20], abs=1e-4)
+        assert set(ids[group["negative"]]) <= set(own[2]) and group["positive"].nunique() == 1
+    assert len(pd.read_csv(project.results / "teacher_scores/bert_cat/found.tsv", sep="\t", header=None)) == 80
+    assert "20 groups with 4 other passages each" in (project.results / "logs/rankers/listwise/seed-1.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("file", "content", "target", "message"),
     [

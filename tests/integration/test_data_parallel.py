@@ -29,6 +29,14 @@ SETUPS = {
     "dpr in-batch": {**TAS_BALANCED, "architecture": "dpr"},
     "tk": {"architecture": "tk"},
     "tk in-batch": {**TAS_BALANCED, "architecture": "tk"},
+    "bert_dot on groups in-batch": {
+        **TAS_BALANCED,
+        "loss": "ckl",
+        "contrastive": 0.5,
+        "in_batch": {"loss": "kl_div", "teacher": "tokens"},
+        "training__negatives": 2,
+    },
+    "colbert on groups": {"architecture": "colbert", "loss": "ckl", "training__negatives": 4},
 }
 LONGEST_SECONDS = 60
 

@@ -80,6 +80,11 @@ def parents_of(config, name):
         yield config["clusterings"][ranker["clustering"]]["ranker"]
     if "in_batch" in ranker:
         yield ranker["in_batch"]["teacher"]
+    if "loss" in ranker:
+        sets = config["training_sets"]
+        negatives = sets[ranker.get("training_set", next(iter(sets)))].get("negatives", {})
+        if isinstance(negatives.get("from"), dict):
+            yield negatives["from"]["ranker"]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -129,7 +134,30 @@ def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
     others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
     others |= {"measure_index", "measure_search", "make_search_table", "plot_search"}
+    others |= {"retrieve_negatives"}
     assert rules == (scripts - given - others) | {"all"}
+
+
+def test_negatives_of_a_rankers_own_retrieval_need_it_trained_and_its_index(project):
+    found = {"ranker": "bert_dot", "index": "exact"}
+    own = {**project.config()["training_sets"]["triples"]}
+    own["negatives"] = {**own["negatives"], "from": found}
+    rankers = project.config()["rankers"]
+    changes = {f"rankers.{name}.training_set": "triples" for name, ranker in rankers.items() if "loss" in ranker}
+    project.configure(
+        changes
+        | {
+            "training_sets.own": own,
+            "clusterings.topics.training_set": "triples",
+            "rankers.harder": {**rankers["bert_dot"], "training_set": "own"},
+        }
+    )
+    plan = project.plan("--", "results/pydocs/rankers/harder/seed-1/model.safetensors")
+    assert plan.trained == ["bert_dot/seed-1", "harder/seed-1"]
+    assert plan.wildcards("retrieve_negatives") == [{"training_set": "own"}]
+    searched = sorted((job["training_set"], job["part"]) for job in plan.wildcards("search_candidates"))
+    assert searched == [("own", "/validation"), ("triples", ""), ("triples", "/validation")]
+    assert plan.rules["build_index"] == plan.rules["encode_queries"] == 1
 
 
 def test_the_published_scores_of_ms_marco_are_downloaded_once_each_and_bring_the_triples(project):

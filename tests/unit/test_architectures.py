@@ -242,16 +242,16 @@ def test_scores_of_all_pairs_are_those_of_single_pairs(dual_variant, make_ranker
     assert scores.flatten().tolist() == pytest.approx(score(ranker, *pairs()).tolist(), rel=1e-5, abs=1e-5)
 
 
-def test_scores_of_triples_have_the_relevant_passage_in_column_0(variant, make_ranker, texts, score, torch):
+@pytest.mark.parametrize("columns", [2, 4])
+def test_scores_of_groups_have_a_column_for_every_passage_of_a_query(
+    columns, variant, make_ranker, texts, score, torch
+):
     ranker = make_ranker(**variant)
+    passages = np.arange(3, 3 + 3 * columns)
     with torch.inference_mode():
-        found = ranker.score_triples(
-            texts.query_tokens.take([0, 1, 2]),
-            texts.passage_tokens.take([3, 4, 5]),
-            texts.passage_tokens.take([6, 7, 8]),
-        )
-    assert found.shape == (3, 2)
-    for column, rows in enumerate(([3, 4, 5], [6, 7, 8])):
+        found = ranker.score_groups(texts.query_tokens.take([0, 1, 2]), texts.passage_tokens.take(passages))
+    assert found.shape == (3, columns)
+    for column, rows in enumerate(np.split(passages, columns)):
         expected = score(ranker, [0, 1, 2], rows).tolist()
         assert found[:, column].tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 

@@ -135,6 +135,14 @@ SCHEMA_ERRORS = [
     ("training.short.optimizer", "sgd", ": 'sgd' is not one of adam, adamw."),
     ("training.short.precision", "fp8", ": 'fp8' is not one of fp32, bf16, fp16."),
     ("training.short.accumulate", 0, ": found 0, expected at least 1."),
+    ("training.short.negatives", 0, ": found 0, expected at least 1."),
+    ("rankers.student.loss_settings", {"gamma": -0.5}, ".gamma: found -0.5, expected at least 0."),
+    ("rankers.student.loss_settings", {"beta": -1}, ".beta: found -1, expected at least 0."),
+    ("rankers.student.loss_settings", {"temperature": 0}, ".temperature: found 0, expected more than 0."),
+    ("rankers.student.loss_settings", {"gama": 1}, ".gama: unknown key, perhaps gamma is meant; the legal keys are "),
+    ("rankers.student.contrastive", 0, ": found 0, expected more than 0."),
+    ("training_sets.triples.negatives.from", 7, ": found 7, expected text or a block of keys; write '7' in quotes."),
+    ("training_sets.triples.negatives.from", {"ranker": "plain"}, ".index: missing; the block needs ranker, index."),
     (
         "tables.main.rows.1.way",
         None,
@@ -157,6 +165,12 @@ NAME_ERRORS = [
     ("test_sets.dev.corpus", "web", ": 'web' is not one of wiki."),
     ("training_sets.triples.corpus", "web", ": 'web' is not one of wiki."),
     ("training_sets.triples.negatives.from", "lm", ": 'lm' is not one of okapi."),
+    (
+        "training_sets.triples.negatives.from",
+        {"ranker": "t5", "index": "exact"},
+        ".ranker: 't5' is not one of plain, cross, tokens, student, tas_b.",
+    ),
+    ("training_sets.triples.negatives.from", {"ranker": "plain", "index": "hnsw"}, ".index: 'hnsw' is not one of exac"),
     ("training_sets.triples.validation.candidates", "lm", ": 'lm' is not one of okapi."),
     ("reranking.candidates", "lm", ": 'lm' is not one of okapi."),
     ("rankers.tas_b.architecture", "bert", ": 'bert' is not one of bert_"),
@@ -246,6 +260,33 @@ SENSE_ERRORS = [
     ),
     ("rankers.cross.teacher", "cross", ": has no effect with loss ranknet and sampler random;"),
     ("rankers.student.clustering", "topics", ": has no effect with sampler random; take the key out."),
+    ("rankers.student.loss_settings", {"gamma": 2}, ".gamma: has no effect with loss margin_mse; take the key out."),
+    ("rankers.plain.loss_settings", {"beta": 1}, ".beta: has no effect without a loss; take the key out."),
+    ("rankers.tas_b.loss_settings", {"temperature": 2}, ".temperature: has no effect with loss margin_mse; take the k"),
+    (
+        "rankers.another",
+        {
+            "architecture": "bert_dot",
+            "encoder": "tiny",
+            "loss": "ckl",
+            "loss_settings": {"gamma": 0.5, "beta": 1},
+            "teacher": "cross",
+            "training": "short",
+        },
+        ".loss_settings.beta: found 1.0, expected at most gamma, which is 0.5.",
+    ),
+    ("rankers.plain.contrastive", 0.5, ": has no effect without a loss; add one or take the key out."),
+    (
+        "training.short.negatives",
+        5,
+        ": found 5, but ranker cross trains with it and training_sets.triples.negatives.per_query is 4.",
+    ),
+    ("training_sets.triples.negatives.per_relevant", 5, ": found 5, but per_query is 4."),
+    (
+        "training_sets.triples.negatives.from",
+        {"ranker": "tokens", "index": "exact"},
+        ".ranker: tokens is a colbert, which cannot retrieve; name another ranker or a BM25.",
+    ),
     ("rankers.cross.normalize", True, ": has no effect with bert_cat, which reads pooling, temperature, cross_"),
     ("rankers.plain.cross_attention_bias", -2, ": has no effect with bert_dot, which reads pooling, normalize, temp"),
     ("rankers.plain.pooling", "max_sim", ": found 'max_sim', but bert_dot knows cls, mean."),
@@ -390,6 +431,29 @@ def test_a_longer_cycle_of_teachers_is_shown_whole():
     config["teachers"]["student"] = {"average": ["student"]}
     with pytest.raises(ConfigError, match=r"is its own ancestor, (cross → student → cross|student → cross → student)"):
         check_config(config, SCHEMA)
+
+
+def test_a_ranker_that_finds_negatives_comes_before_those_that_train_on_them():
+    own = {**OTHER_SET, "negatives": {"from": {"ranker": "student", "index": "exact"}, "depth": 9, "per_query": 4}}
+    config = changed_config("training_sets.own", own)
+    config["clusterings"]["topics"]["training_set"] = "triples"
+    for name in ("cross", "tokens", "student", "tas_b"):
+        config["rankers"][name]["training_set"] = "triples"
+    config["rankers"]["harder"] = {**config["rankers"]["student"], "training_set": "own", "teacher": "cross"}
+    config["training_sets"]["own"]["validation"] = config["training_sets"]["triples"]["validation"]
+    known = check_config(config, SCHEMA)
+    assert list(parents(known, known["rankers"]["harder"])) == ["cross", "student"]
+    for name in ("cross", "student"):  # both would then have to be there before they are trained
+        config["rankers"][name]["training_set"] = "own"
+        with pytest.raises(ConfigError, match=r"^rankers\.\w+: is its own ancestor, .*student → .*\.$"):
+            check_config(config, SCHEMA)
+        config["rankers"][name]["training_set"] = "triples"
+
+
+def test_an_in_batch_loss_reads_loss_settings_too():
+    settings = {"loss_settings": {"gamma": 3}, "in_batch": {"loss": "ckl", "teacher": "tokens"}}
+    ranker = {**changed_config()["rankers"]["tas_b"], **settings}
+    assert checked("rankers.tas_b", ranker)["rankers"]["tas_b"]["loss_settings"]["gamma"] == 3.0
 
 
 def test_clusters_are_of_the_queries_that_the_ranker_trains_on():

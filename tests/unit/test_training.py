@@ -168,6 +168,17 @@ SETUPS = {
     "prettr": ({"architecture": "prettr", "join_layer": 1}, False),
     "tk": ({"architecture": "tk", "training__kernel_learning_rate": 1e-2, "training__optimizer": "adam"}, False),
     "colbert compressed": ({"architecture": "colbert", "dimensions": 8}, False),
+    "CKL on groups of three, in-batch too": (
+        {
+            **TAS_BALANCED,
+            "loss": "ckl",
+            "loss_settings": {"gamma": 2.0, "beta": 0.5},
+            "contrastive": 0.5,
+            "in_batch": {"loss": "kl_div", "teacher": "tokens"},
+            "training__negatives": 3,
+        },
+        True,
+    ),
 }
 
 

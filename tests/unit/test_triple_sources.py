@@ -38,6 +38,7 @@ def sample(tmp_path, write_texts):
                 "qrels_path": tmp_path / "qrels.txt",
                 "passages_path": tmp_path / "passages.parquet",
                 "per_query": 6,
+                "per_relevant": 1,
                 "among": "all",
                 "triples": None,
                 "triples_path": tmp_path / "triples.parquet",
@@ -71,6 +72,14 @@ def test_negatives_are_unjudged_candidates_each_drawn_once(sample):
 def test_relevant_passages_take_turns(sample):
     assert [positive for _, positive, _ in of_query(sample(), "q2")] == ["p2", "p3", "p4", "p2", "p3", "p4"]
     assert {positive for _, positive, _ in of_query(sample(), "q1")} == {"p1"}
+
+
+def test_relevant_passages_take_turns_after_several_negatives_each(sample):
+    alone, together = of_query(sample(), "q2"), of_query(sample(per_relevant=2), "q2")
+    assert [positive for _, positive, _ in together] == ["p2", "p2", "p3", "p3", "p4", "p4"]
+    assert [negative for _, _, negative in together] == [negative for _, _, negative in alone]
+    uneven = of_query(sample(per_relevant=4), "q2")
+    assert [positive for _, positive, _ in uneven] == ["p2"] * 4 + ["p3"] * 2
 
 
 def test_a_query_with_few_candidates_has_few_triples(sample):

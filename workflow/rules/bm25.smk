@@ -6,7 +6,7 @@ Makes, under results/<experiment>/:
 
     corpora/<corpus>/bm25_index/                              a Lucene index
     runs/<test_set>/<bm25>.trec                               the systems under `bm25` in the config
-    training_sets/<training_set>/candidates.trec              where negatives are drawn from
+    training_sets/<training_set>/candidates.trec              where negatives are drawn from, if a BM25 finds them
     training_sets/<training_set>/validation/candidates.trec   what early stopping re-ranks
 """
 

@@ -24,6 +24,7 @@ from stillroom.config import (
 )
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
+from stillroom.config_rankers import finder_of
 from stillroom.config_teachers import is_url, suffix_of
 from stillroom.collections.docstrings import library_versions
 

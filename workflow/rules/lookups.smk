@@ -160,6 +160,22 @@ def training_set_settings(wildcards):
     return stable({key: training_set[key] for key in ("dataset", "triples", "negatives")})
 
 
+def finder_inputs(wildcards):
+    """The index and the queries' vectors of the ranker, with the first seed, that finds a training set's negatives."""
+    training_set = CONFIG["training_sets"][wildcards.training_set]
+    finder = training_set["negatives"]["from"]
+    ranker = f"{finder['ranker']}/seed-{TEACHER_SEED}"
+    return {
+        "index": f"{RESULTS}/indexes/{training_set['corpus']}/{ranker}/{finder['index']}/index",
+        "vectors": f"{RESULTS}/embeddings/training_sets/{wildcards.training_set}/{ranker}/queries.npy",
+    }
+
+
+def finder_settings(wildcards):
+    """How deep a training set's queries are searched for negatives."""
+    return {"depth": CONFIG["training_sets"][wildcards.training_set]["negatives"]["depth"], "drop_own_passage": False}
+
+
 def extracted_score_file(wildcards):
     """The score file that the triples of a training set are taken from."""
     return score_file_of(CONFIG["training_sets"][wildcards.training_set]["triples_of"])

@@ -1,10 +1,11 @@
 """
-Training triples: a dataset's own, those of a score file, or sampled from BM25 candidates; audited before use.
+Training triples: a dataset's own, those of a score file, or sampled from what a BM25 or a ranker finds; audited before use.
 
 Needs: training_sets/<training_set>/{queries.parquet,qrels.txt,candidates.trec}, corpora/<corpus>/passages.parquet,
-a teacher's score file.
+a teacher's score file, a trained ranker's index.
 Makes, under results/<experiment>/training_sets/<training_set>/:
 
+    candidates.trec    where negatives are drawn from, if a ranker finds them
     triples.parquet    query, positive, negative: row numbers of queries.parquet and passages.parquet
     score_file.csv     of triples from a score file: its rows, and those with unknown ids, counted
     audit.csv          what is odd about the triples, counted
@@ -12,6 +13,7 @@ Makes, under results/<experiment>/training_sets/<training_set>/:
 
 SAMPLED = [name for name, training_set in CONFIG["training_sets"].items() if training_set["negatives"]]
 EXTRACTED = [name for name, training_set in CONFIG["training_sets"].items() if training_set["triples_of"]]
+FOUND_BY_RANKER = [name for name in CONFIG["training_sets"] if finder_of(CONFIG, name)]
 GIVEN = [name for name in CONFIG["training_sets"] if name not in SAMPLED + EXTRACTED]
 
 
@@ -61,8 +63,34 @@ rule extract_triples:
         "../scripts/extract_triples.py"
 
 
+rule retrieve_negatives:
+    """Search a trained ranker's index for what negatives of a training set are drawn from."""
+    input:
+        unpack(finder_inputs),
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+    output:
+        run=f"{RESULTS}/training_sets/{{training_set}}/candidates.trec",
+    log:
+        f"{RESULTS}/logs/training_sets/{{training_set}}/candidates.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/training_sets/{{training_set}}/candidates.tsv"
+    wildcard_constraints:
+        training_set=any_of(FOUND_BY_RANKER),
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        settings=finder_settings,
+        code=code_of("retrieve_negatives"),
+    script:
+        "../scripts/retrieve_negatives.py"
+
+
+ruleorder: retrieve_negatives > search_candidates
+
+
 rule sample_triples:
-    """Pair every training query's relevant passages with negatives from its BM25 candidates."""
+    """Pair every training query's relevant passages with negatives from its candidates."""
     input:
         queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
         qrels=f"{RESULTS}/training_sets/{{training_set}}/qrels.txt",

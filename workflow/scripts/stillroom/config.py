@@ -27,6 +27,8 @@ def modules_of_ranker(config: dict, name: str) -> list[str]:
     modules = [f"architectures.{ranker['architecture']}"]
     if ranker["loss"]:
         modules += [f"losses.{ranker['loss']}", f"samplers.{ranker['sampler']}"]
+    if ranker["contrastive"]:
+        modules += ["losses.nll"]
     if in_batch:
         teacher = config["rankers"][in_batch["teacher"]]
         modules += [f"losses.{in_batch['loss']}", f"architectures.{teacher['architecture']}"]

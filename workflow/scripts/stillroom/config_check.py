@@ -45,6 +45,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     for name, training in config["training"].items():
         check_training(name, training)
     check_teachers(config)
+    for name, training_set in config["training_sets"].items():
+        check_negatives(config, name, training_set["negatives"])
     choose_training_sets(config)
     for name, ranker in config["rankers"].items():
         check_ranker(config, name, ranker, schema)
@@ -69,7 +71,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
 def check_names(config: dict, schema: dict) -> None:
     """Every name is a block of the section, or a file of the folder, that the schema says."""
     for path, value, part_schema in parts(config, schema):
-        if value is None:
+        if not isinstance(value, str):
             continue
         if "refers_to" in part_schema:
             section = part_schema["refers_to"]
@@ -83,6 +85,22 @@ def check_name(path: tuple, found: str, legal: list[str], where: str) -> None:
     if found not in legal:
         listing = f"is not one of {', '.join(legal)}" if legal else f"is not there: nothing is {where}"
         raise config_error(path, f"{found!r} {listing}.")
+
+
+def check_negatives(config: dict, name: str, negatives: dict | None) -> None:
+    """A ranker that finds other passages can retrieve, and a relevant passage has no more of them than its query."""
+    if negatives is None:
+        return
+    path = ("training_sets", name, "negatives")
+    if negatives["per_relevant"] > negatives["per_query"]:
+        message = f"found {negatives['per_relevant']}, but per_query is {negatives['per_query']}."
+        raise config_error((*path, "per_relevant"), message)
+    if isinstance(negatives["from"], dict):
+        ranker = negatives["from"]["ranker"]
+        architecture = config["rankers"][ranker]["architecture"]
+        if not constant_of("architectures", architecture, "RETRIEVES"):
+            message = f"{ranker} is a {architecture}, which cannot retrieve; name another ranker or a BM25."
+            raise config_error((*path, "from", "ranker"), message)
 
 
 def check_measures(measures: list[str]) -> None:

@@ -46,6 +46,7 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     for key, readers in READERS.items():
         check_read(config, name, key, readers)
     check_architecture(name, ranker, schema)
+    check_loss_settings(name, ranker, schema)
     check_checkpoint(name, ranker)
     check_words(config, name, ranker)
     if ranker["loss"] is None:
@@ -56,6 +57,7 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
     check_passage_tokens(config, name, ranker)
     check_training_read(config, name, ranker)
+    check_groups(config, name, ranker)
     check_validation(config, name, ranker)
     check_clustering(config, name, ranker)
     if ranker["in_batch"]:
@@ -81,6 +83,21 @@ def check_architecture(name: str, ranker: dict, schema: dict) -> None:
     if ranker["linear_bias"] and ranker["dimensions"] is None:
         message = "has no effect without dimensions, which are what the linear layer makes."
         raise config_error(("rankers", name, "linear_bias"), message)
+
+
+def check_loss_settings(name: str, ranker: dict, schema: dict) -> None:
+    """Settings of losses that are not at their defaults are read by this ranker's, and go together."""
+    keys = schema["properties"]["rankers"]["additionalProperties"]["properties"]["loss_settings"]["properties"]
+    losses = list(dict.fromkeys(block["loss"] for block in (ranker, ranker["in_batch"]) if block and block["loss"]))
+    read = {key for loss in losses for key in constants_of(PACKAGE / "losses" / f"{loss}.py").get("READS", ())}
+    settings, path = ranker["loss_settings"], ("rankers", name, "loss_settings")
+    for key in keys:
+        if settings[key] != keys[key]["default"] and key not in read:
+            which = f"with loss {' and '.join(losses)}" if losses else "without a loss"
+            raise config_error((*path, key), f"has no effect {which}; take the key out.")
+    if "beta" in read and settings["beta"] > settings["gamma"]:
+        message = f"found {settings['beta']}, expected at most gamma, which is {settings['gamma']}."
+        raise config_error((*path, "beta"), message)
 
 
 def check_checkpoint(name: str, ranker: dict) -> None:
@@ -117,7 +134,7 @@ def missing(config: dict, name: str, key: str, section: str, reason: str) -> Con
 
 def check_untrained(name: str, ranker: dict) -> None:
     """A ranker that is used as it is has no keys of training."""
-    for key in ("training", "training_set", "in_batch"):
+    for key in ("training", "training_set", "in_batch", "contrastive"):
         if ranker[key] is not None:
             raise config_error(("rankers", name, key), "has no effect without a loss; add one or take the key out.")
 
@@ -144,6 +161,16 @@ def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
         encoder = f"encoders.{ranker['encoder']}.passage_tokens"
         message = f"found {while_training}, but ranker {name} trains with it and {encoder} is {limit}."
         raise config_error(("training", ranker["training"], "passage_tokens"), message)
+
+
+def check_groups(config: dict, name: str, ranker: dict) -> None:
+    """Where triples are sampled, a query has as many as a group."""
+    negatives = config["training"][ranker["training"]]["negatives"]
+    sampled = config["training_sets"][ranker["training_set"]]["negatives"]
+    if sampled and negatives > sampled["per_query"]:
+        per_query = f"training_sets.{ranker['training_set']}.negatives.per_query"
+        message = f"found {negatives}, but ranker {name} trains with it and {per_query} is {sampled['per_query']}."
+        raise config_error(("training", ranker["training"], "negatives"), message)
 
 
 def check_words(config: dict, name: str, ranker: dict) -> None:
@@ -222,6 +249,14 @@ def parents(config: dict, ranker: dict) -> Iterator[str]:
         yield config["clusterings"][ranker["clustering"]]["ranker"]
     if ranker["in_batch"]:
         yield ranker["in_batch"]["teacher"]
+    if finder := finder_of(config, ranker["training_set"]):
+        yield finder
+
+
+def finder_of(config: dict, training_set: str | None) -> str | None:
+    """The ranker that finds the other passages of a training set; None where a BM25 does, or nothing."""
+    negatives = config["training_sets"][training_set]["negatives"] if training_set else None
+    return negatives["from"]["ranker"] if negatives and isinstance(negatives["from"], dict) else None
 
 
 def constant_of(folder: str, name: str, constant: str):

@@ -42,10 +42,10 @@ class Ranker(nn.Module, ABC):
     def score(self, queries: Texts, passages: Texts) -> torch.Tensor:
         """scores_B of row i's passage for row i's query."""
 
-    def score_triples(self, queries: Texts, positives: Texts, negatives: Texts) -> torch.Tensor:
-        """scores_B2 of each query's relevant (column 0) and other passage (column 1)."""
-        scores = self.score([*queries, *queries], [*positives, *negatives])
-        return scores.view(2, -1).T
+    def score_groups(self, queries: Texts, passages: Texts) -> torch.Tensor:
+        """scores_BP of each query's own passages: first come the first ones of all queries, then their second ones."""
+        scores = self.score([*queries] * (len(passages) // len(queries)), passages)
+        return scores.view(-1, len(queries)).T
 
     @property
     def device(self) -> torch.device:

@@ -24,6 +24,7 @@ class TrainingSettings:
 
     steps: int
     batch_size: int
+    negatives: int
     accumulate: int
     optimizer: str
     learning_rate: float
@@ -51,6 +52,16 @@ class InBatchSettings:
 
 
 @dataclass(frozen=True)
+class LossSettings:
+    """What some losses read."""
+
+    gamma: float
+    beta: float
+    temperature: float
+    gradient_through_weights: bool
+
+
+@dataclass(frozen=True)
 class RankerSettings:
     """All that the training of one ranker reads; teacher, training set and clustering are names of inputs."""
 
@@ -69,6 +80,8 @@ class RankerSettings:
     checkpoint: str | None
     revision: str | None
     loss: str | None
+    loss_settings: LossSettings
+    contrastive: float | None
     teacher: str | None
     training: TrainingSettings | None
     training_set: str | None
@@ -83,6 +96,7 @@ def ranker_settings(resolved: dict) -> RankerSettings:
     parts = {
         "encoder": EncoderSettings(**resolved["encoder"]),
         "training": TrainingSettings(**training) if training else None,
+        "loss_settings": LossSettings(**resolved["loss_settings"]),
         "in_batch": InBatchSettings(**in_batch) if in_batch else None,
     }
     return RankerSettings(**{**resolved, **parts})

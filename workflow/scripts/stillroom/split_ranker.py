@@ -32,9 +32,10 @@ class SplitRanker(Ranker):
     def score(self, queries: Texts, passages: Texts) -> torch.Tensor:
         return self.paired_similarity(self.encode_queries(queries), self.encode_passages(passages))
 
-    def score_triples(self, queries: Texts, positives: Texts, negatives: Texts) -> torch.Tensor:
-        """scores_B2, with every query represented once for both of its passages."""
-        query_side, passage_side = self.encode_queries(queries), self.encode_passages([*positives, *negatives])
-        query_rows, passage_rows = torch.arange(len(queries)).repeat(2), torch.arange(2 * len(queries))
+    def score_groups(self, queries: Texts, passages: Texts) -> torch.Tensor:
+        """scores_BP, with every query represented once for all of its passages."""
+        query_side, passage_side = self.encode_queries(queries), self.encode_passages(passages)
+        passage_rows = torch.arange(len(passages))
+        query_rows = passage_rows % len(queries)
         scores = self.paired_similarity(self.select(query_side, query_rows), self.select(passage_side, passage_rows))
-        return scores.view(2, -1).T
+        return scores.view(-1, len(queries)).T

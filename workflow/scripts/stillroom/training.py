@@ -2,7 +2,8 @@
 
 Every random choice is a function of (seed, step), dropout also of the process, so an interrupted training that is
 resumed ends with bit-identical weights on a CPU at the same number of threads and processes.
-Shape suffixes: B = triples of the batch, Q = its queries, P = its passages.
+Shape suffixes: B = groups of the batch, each a query with a relevant passage and others; P = passages of a group, or
+of all groups; Q = queries of the batch.
 """
 
 import logging
@@ -27,8 +28,10 @@ from stillroom.data_parallel import (
     sum_gradients,
 )
 from stillroom.dual_encoder import DualEncoder
+from stillroom.groups import grouped
 from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
+from stillroom.losses._choice import ranker_loss, with_settings
 from stillroom.losses._in_batch import in_batch
 from stillroom.model_folder import write_model
 from stillroom.ranker import Ranker, best_device, load_ranker
@@ -195,11 +198,11 @@ class Trainer:
     ):
         training = settings.training
         self.model, self.settings, self.seed = model, settings, seed
-        self.triples, self.queries, self.passages = triples, queries, passages
+        self.triples, self.queries, self.passages = grouped(triples, training.negatives), queries, passages
         self.validation, self.in_batch_teacher = validation, in_batch_teacher
-        self.loss = named("losses", settings.loss)
-        self.in_batch_loss = named("losses", settings.in_batch.loss) if settings.in_batch else None
-        self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
+        self.loss = ranker_loss(settings)
+        self.in_batch_loss = with_settings(settings.in_batch.loss, settings) if settings.in_batch else None
+        self.batch = named("samplers", settings.sampler)(self.triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(
             training.schedule,
             steps=training.steps,
@@ -298,24 +301,23 @@ class Trainer:
             )
 
     def batch_loss(self, rows: np.ndarray) -> torch.Tensor:
-        """The pairwise loss of the triples in these rows, and the weighted in-batch loss where there is one.
+        """The loss of the groups in these rows, and the weighted in-batch loss where there is one.
 
         With several processes too it is that of the whole batch: see `stillroom.data_parallel`.
         """
         own = share(rows)
         queries = self.queries.take(self.triples.query[own])
-        positives = self.passages.take(self.triples.positive[own])
-        negatives = self.passages.take(self.triples.negative[own])
-        teacher_B2 = None
+        passages = self.passages.take(np.concatenate([self.triples.positive[own], *self.triples.negative[own].T]))
+        teacher_BP = None
         if self.triples.teacher_scores is not None:
-            teacher_B2 = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
+            teacher_BP = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
         if self.in_batch_loss is None:
-            return self.loss(gather(self.model.score_triples(queries, positives, negatives)), teacher_B2)
-        student = by_kind(self.model.score_all(queries, [*positives, *negatives], gather))
+            return self.loss(gather(self.model.score_groups(queries, passages)), teacher_BP)
+        student = by_kind(self.model.score_all(queries, passages, gather))
         with torch.no_grad():
-            teacher = by_kind(self.in_batch_teacher.score_all(queries, [*positives, *negatives], gather))
-        pairwise = self.loss(torch.stack([scores_QQ.diagonal() for scores_QQ in student], dim=1), teacher_B2)
-        return pairwise + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
+            teacher = by_kind(self.in_batch_teacher.score_all(queries, passages, gather))
+        loss = self.loss(of_groups(*student), teacher_BP)
+        return loss + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
 
     def record(self) -> None:
         """Every few steps a line of the curve, with the validation measures where they are due."""
@@ -352,10 +354,20 @@ class Trainer:
         return patience is not None and self.progress.validations_without_gain >= patience
 
 
-def by_kind(scores_QP: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """(relevant_QQ, other_QQ): of each process first come its relevant passages, then its other ones."""
-    kinds = scores_QP.unflatten(1, (process_count(), 2, -1)).unbind(2)
-    return tuple(scores.flatten(1) for scores in kinds)
+def by_kind(scores_QP: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(relevant_QQ, other_QP): of each process first come the relevant passages, then the first other ones, ….
+
+    Among the other passages the first ones of all queries come before their second ones.
+    """
+    share_size = len(scores_QP) // process_count()
+    kinds = scores_QP.unflatten(1, (process_count(), -1, share_size))
+    return kinds[:, :, 0].flatten(1), kinds[:, :, 1:].transpose(1, 2).flatten(1)
+
+
+def of_groups(relevant_QQ: torch.Tensor, other_QP: torch.Tensor) -> torch.Tensor:
+    """scores_BP of each query's own passages, the relevant one first."""
+    others_PB = other_QP.unflatten(1, (-1, len(other_QP))).diagonal(dim1=0, dim2=2)
+    return torch.cat([relevant_QQ.diagonal()[:, None], others_PB.T], dim=1)
 
 
 def checkpoint_gradients(model: Ranker) -> None:

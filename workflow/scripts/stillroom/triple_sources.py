@@ -1,4 +1,4 @@
-"""Where training triples come from: a dataset's own, or BM25 candidates of the training queries."""
+"""Where training triples come from: a dataset's own, or what is found for the training queries."""
 
 import logging
 from itertools import cycle, islice
@@ -55,11 +55,12 @@ def sample_triples(
     qrels_path: str | Path,
     passages_path: str | Path,
     per_query: int,
+    per_relevant: int,
     among: str,
     triples: int | None,
     triples_path: str | Path,
 ) -> None:
-    """Write `per_query` triples of every training query: its relevant passages in turn, each with a negative.
+    """Write `per_query` triples of every training query: relevant passages in turn, each with `per_relevant` negatives.
 
     Negatives are drawn without replacement from the query's candidates that have no judgement, by a generator seeded
     with the query's id. With `among` = `relevant` they are passages that are relevant for other training queries: in
@@ -86,7 +87,8 @@ def sample_triples(
             continue
         random = np.random.default_rng(list(id_digest(query_id)[:16]))
         negatives = random.choice(unjudged.to_numpy(), min(per_query, len(unjudged)), replace=False)
-        rows += [(query_id, *pair) for pair in zip(cycle(relevant), negatives, strict=False)]
+        turns = (passage_id for passage_id in cycle(relevant) for _ in range(per_relevant))
+        rows += [(query_id, *pair) for pair in zip(turns, negatives, strict=False)]
     logger.info("%s triples of %s queries", f"{len(rows):,}", f"{len(queries) - left_out:,}")
     if left_out:
         logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)

@@ -17,11 +17,11 @@ def tas_balanced(triples: Triples, *, batch_size: int, seed: int) -> Callable[[i
     """Queries of one topic cluster per batch; of each query first a margin bin, then a triple of that bin.
 
     Hofstätter et al. 2021 (arXiv:2104.06967), Sec. 3.2, Eq. 12: BINS bins of equal width between the query's smallest
-    and largest teacher margin, drawn uniformly among those that hold a triple.
+    and largest teacher margin, drawn uniformly among those that hold a triple. The margin of a group is the mean one.
     Differs from the paper: the inequality signs of Eq. 12 are printed reversed, the intended range is used; queries
     with a single triple are kept (the authors' code drops them).
     """
-    margins = triples.teacher_scores[:, 0] - triples.teacher_scores[:, 1]
+    margins = triples.teacher_scores[:, 0] - triples.teacher_scores[:, 1:].mean(axis=1)
 
     def draw_triple(random: np.random.Generator, rows: np.ndarray) -> int:
         bins = margin_bins(margins[rows])
