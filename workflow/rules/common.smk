@@ -23,6 +23,7 @@ from stillroom.config import (
 )
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
+from stillroom.config_rankers import is_trained
 from stillroom.config_teachers import is_url, suffix_of
 from stillroom.collections.docstrings import library_versions
 
@@ -36,9 +37,9 @@ except ConfigError as error:
 RESULTS = f"results/{CONFIG['experiment']}"
 ENVIRONMENT = "../../envs/stillroom.yaml"
 QUERY_SETS = resolve_query_sets(CONFIG)
-TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers
-TRAINED = [name for name, ranker in CONFIG["rankers"].items() if ranker["loss"]]
-UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not ranker["loss"]]
+TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers, validation candidates
+TRAINED = [name for name, ranker in CONFIG["rankers"].items() if is_trained(ranker)]
+UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not is_trained(ranker)]
 
 # The files that make a ranker.
 RANKER = f"{RESULTS}/rankers/{{ranker}}/seed-{{seed}}"

@@ -193,9 +193,16 @@ def training_inputs(wildcards):
     if training_set["validation"] and CONFIG["training"][ranker["training"]]["validate_every"]:
         inputs["validation_queries"] = f"{folder}/validation/queries.parquet"
         inputs["validation_qrels"] = f"{folder}/validation/qrels.txt"
-        inputs["validation_run"] = f"{folder}/validation/candidates.trec"
+        inputs["validation_run"] = f"{folder}/validation/{candidates_of(ranker)}.trec"
         inputs["passages"] = passages_of(training_set["corpus"])
     return inputs
+
+
+def candidates_of(ranker):
+    """The candidates that a ranker is validated on: those that another one has found, or the validation set's own."""
+    if found := ranker["validation_candidates"]:
+        return f"{found['ranker']}/seed-{TEACHER_SEED}/{found['index']}"
+    return "candidates"
 
 
 # teacher_scores.smk
@@ -293,6 +300,11 @@ def retrieval_settings(wildcards):
         "depth": CONFIG["retrieval"]["depth"],
         "drop_own_passage": CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"],
     }
+
+
+def validation_depth(wildcards):
+    """How many candidates of each validation query are retrieved."""
+    return {"depth": CONFIG["training_sets"][wildcards.training_set]["validation"]["depth"]}
 
 
 def reranking_settings(wildcards):

@@ -158,7 +158,8 @@ def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
             passages_path=inputs["passages"],
         )
     if "in_batch_teacher" in inputs:
-        in_batch_teacher = load_ranker(inputs["in_batch_teacher"].parent)
+        in_batch_teacher = load_ranker(inputs["in_batch_teacher"].parent, teacher_device())
+        logger.info("the in-batch teacher computes on %s", in_batch_teacher.device)
         if in_batch_teacher.tokenizer.get_vocab() != tokenizer.get_vocab():
             raise ValueError(
                 f"{inputs['in_batch_teacher'].parent}: the in-batch teacher reads the student's token ids, but has "
@@ -171,6 +172,16 @@ def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
         "validation": validation,
         "in_batch_teacher": in_batch_teacher,
     }
+
+
+def teacher_device() -> torch.device:
+    """Where the in-batch teacher computes: on a second GPU where there is one, and no other process has it.
+
+    Hofstätter et al. 2021 (arXiv:2104.06967): on a GPU of its own for batches of 96 and 256.
+    """
+    student = best_device()
+    has_second = student.type == "cuda" and process_count() == 1 and torch.cuda.device_count() > 1
+    return torch.device("cuda", 1) if has_second else student
 
 
 def log_cut_passages(lengths: np.ndarray, limit: int) -> None:
@@ -197,7 +208,7 @@ class Trainer:
         self.model, self.settings, self.seed = model, settings, seed
         self.triples, self.queries, self.passages = triples, queries, passages
         self.validation, self.in_batch_teacher = validation, in_batch_teacher
-        self.loss = named("losses", settings.loss)
+        self.loss = named("losses", settings.loss) if settings.loss else None
         self.in_batch_loss = named("losses", settings.in_batch.loss) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(
@@ -298,7 +309,7 @@ class Trainer:
             )
 
     def batch_loss(self, rows: np.ndarray) -> torch.Tensor:
-        """The pairwise loss of the triples in these rows, and the weighted in-batch loss where there is one.
+        """The pairwise loss of the triples in these rows, the weighted in-batch loss, or the sum of both.
 
         With several processes too it is that of the whole batch: see `stillroom.data_parallel`.
         """
@@ -311,11 +322,14 @@ class Trainer:
             teacher_B2 = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
         if self.in_batch_loss is None:
             return self.loss(gather(self.model.score_triples(queries, positives, negatives)), teacher_B2)
+        with torch.no_grad():  # first, so that a GPU of its own works while the student's does
+            teacher_QP = self.in_batch_teacher.score_all(queries, [*positives, *negatives], gather)
         student = by_kind(self.model.score_all(queries, [*positives, *negatives], gather))
-        with torch.no_grad():
-            teacher = by_kind(self.in_batch_teacher.score_all(queries, [*positives, *negatives], gather))
-        pairwise = self.loss(torch.stack([scores_QQ.diagonal() for scores_QQ in student], dim=1), teacher_B2)
-        return pairwise + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
+        teacher = by_kind(teacher_QP.to(self.model.device))
+        loss = self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
+        if self.loss is None:
+            return loss
+        return loss + self.loss(torch.stack([scores_QQ.diagonal() for scores_QQ in student], dim=1), teacher_B2)
 
     def record(self) -> None:
         """Every few steps a line of the curve, with the validation measures where they are due."""

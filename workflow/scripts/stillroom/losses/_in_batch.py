@@ -1,6 +1,6 @@
 """Dual supervision: any loss on the passages of the other queries of the batch.
 
-Shape suffixes: Q = queries of the batch, and their relevant and other passages.
+Shape suffixes: Q = queries of the batch, and their relevant and other passages; P = passages that are compared.
 """
 
 from collections.abc import Callable
@@ -9,28 +9,21 @@ import torch
 
 
 def in_batch(loss: Callable, student_scores: tuple, teacher_scores: tuple) -> torch.Tensor:
-    """Mean of the loss over (own relevant, another's relevant) and over (own relevant, another's other passage).
+    """The loss of each query's own relevant passage among the relevant and other passages of all other queries.
 
     Hofstätter et al. 2021 (arXiv:2104.06967), Eq. 7. Each side is a pair (relevant_QQ, other_QQ): scores of every
     query for every relevant passage and for every other passage of the batch. A query's own `other` passage is left
     to the pairwise loss.
-    Differs from the paper: Eq. 7 sums over passages with the factor 1/(2|Q|); as in the authors' code both parts are
-    means over the Q·(Q - 1) off-diagonal entries, which the published weight of .75 presumes.
+    Differs from the paper: Eq. 7 sums over passages with the factor 1/(2|Q|); as in the authors' code a loss of pairs
+    is a mean over the 2Q·(Q - 1) off-diagonal entries, which the published weight of .75 presumes. Losses of lists have
+    one list per query, without its own `other` passage, which the authors' code lists too.
     """
-    student_relevant_QQ, student_other_QQ = student_scores
-    teacher_relevant_QQ, teacher_other_QQ = teacher_scores
-    with_relevant = loss(
-        candidates(student_relevant_QQ, student_relevant_QQ),
-        candidates(teacher_relevant_QQ, teacher_relevant_QQ),
-    )
-    with_other = loss(
-        candidates(student_relevant_QQ, student_other_QQ), candidates(teacher_relevant_QQ, teacher_other_QQ)
-    )
-    return (with_relevant + with_other) / 2
+    return loss(candidates(*student_scores), candidates(*teacher_scores))
 
 
-def candidates(relevant_QQ: torch.Tensor, passages_QQ: torch.Tensor) -> torch.Tensor:
-    """scores_QQ with a query's own relevant passage in column 0, then the passages of all other queries."""
+def candidates(relevant_QQ: torch.Tensor, other_QQ: torch.Tensor) -> torch.Tensor:
+    """scores_QP: a query's own relevant passage in column 0, then both passages of all other queries."""
     count = len(relevant_QQ)
     is_others = ~torch.eye(count, dtype=torch.bool, device=relevant_QQ.device)
-    return torch.cat([relevant_QQ.diagonal()[:, None], passages_QQ[is_others].view(count, count - 1)], dim=1)
+    of_others = [scores_QQ[is_others].view(count, count - 1) for scores_QQ in (relevant_QQ, other_QQ)]
+    return torch.cat([relevant_QQ.diagonal()[:, None], *of_others], dim=1)
