@@ -49,7 +49,7 @@ def retrieve_candidates(
 
 def with_relevant(query_ids: list[str], found: pd.DataFrame, qrels: pd.DataFrame) -> Iterator[Ranking]:
     """The rankings of the queries, and last in each the relevant passages (grade 1 or more) that were not found."""
-    found_of = {query_id: rows for query_id, rows in found.groupby("query_id", sort=False)}
+    found_of = dict(iter(found.groupby("query_id", sort=False)))
     relevant = qrels[qrels["grade"] > 0]
     relevant_of = relevant.groupby("query_id", sort=False)["passage_id"].agg(list).to_dict()
     added = total = 0
