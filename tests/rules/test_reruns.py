@@ -78,6 +78,13 @@ SETTINGS = {
         {"train_ranker", *TO_TABLES} - {"rerank"},
         ALL_TABLES,
     ),
+    "what one ranker is validated on": (
+        {"rankers.tas_b.validation_candidates": {"ranker": "bert_dot", "index": "exact"}},
+        None,
+        ["tas_b"],
+        {"retrieve_candidates", "train_ranker", *TO_TABLES} - {"rerank"},
+        ALL_TABLES,
+    ),
     "loss of one ranker": (
         {"rankers.bert_dot.loss": "margin_mse", "rankers.bert_dot.teacher": "cat_and_colbert"},
         None,
