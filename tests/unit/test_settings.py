@@ -305,7 +305,11 @@ SENSE_ERRORS = [
         {"ranker": "student", "index": "exact"},
         ": has no effect without a loss; add one or take the key out.",
     ),
-    ("rankers.tas_b.validation_candidates", {"ranker": "plain", "index": "hnsw"}, ".index: 'hnsw' is not one of exact."),
+    (
+        "rankers.tas_b.validation_candidates",
+        {"ranker": "plain", "index": "hnsw"},
+        ".index: 'hnsw' is not one of exact.",
+    ),
     (
         "rankers.tas_b.validation_candidates",
         {"ranker": "tokens", "index": "exact"},
@@ -431,7 +435,9 @@ def test_candidates_without_a_validation_have_no_effect():
     config = changed_config("rankers.tas_b.validation_candidates", {"ranker": "student", "index": "exact"})
     config["training"]["never"] = {"steps": 9}
     config["rankers"]["tas_b"]["training"] = "never"
-    sentence = r"^rankers\.tas_b\.validation_candidates: has no effect, because training\.never\.validate_every is null;"
+    sentence = (
+        r"^rankers\.tas_b\.validation_candidates: has no effect, because training\.never\.validate_every is null;"
+    )
     with pytest.raises(ConfigError, match=sentence):
         check_config(config, SCHEMA)
 

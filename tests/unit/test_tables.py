@@ -238,7 +238,10 @@ def test_a_table_may_show_the_mean_over_seeds_only(make):
 def test_a_table_may_show_every_seed_and_their_spread_in_which_no_summary_is_the_best(make):
     metrics, rows, markdown, _ = make(seeds=SEVERAL, over_seeds="spread")
     ends = ["seed 1", "seed 2", "mean", "standard deviation"]
-    assert [row["label"] for row in rows] == ["BM25", *(f"{name}, {end}" for name in ("Good_one", "Poor 100%") for end in ends)]
+    assert [row["label"] for row in rows] == [
+        "BM25",
+        *(f"{name}, {end}" for name in ("Good_one", "Poor 100%") for end in ends),
+    ]
     assert [row["system"] for row in rows[1:5]] == [
         "good/seed-1/exact",
         "good/seed-2/exact",

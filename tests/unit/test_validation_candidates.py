@@ -22,7 +22,9 @@ def candidates(tmp_path, write_vectors):
     build_index(**files, factory="Flat", index_folder=tmp_path / "index", threads=1)
 
     def candidates(judgements, depth):
-        write_qrels(tmp_path / "qrels.txt", [(f"q{query}", f"p{passage}", grade) for query, passage, grade in judgements])
+        write_qrels(
+            tmp_path / "qrels.txt", [(f"q{query}", f"p{passage}", grade) for query, passage, grade in judgements]
+        )
         retrieve_candidates(
             **write_vectors(tmp_path, "queries", [f"q{number}" for number in range(4)], QUERIES),
             index_folder=tmp_path / "index",
@@ -43,7 +45,13 @@ def candidates(tmp_path, write_vectors):
 
 def test_what_was_found_comes_first_and_then_the_relevant_passages_that_were_not(candidates, caplog):
     caplog.set_level(logging.INFO)
-    judgements = [(0, BEST[0, 2], 1), (1, BEST[1, 30], 1), (2, BEST[2, 40], 3), (2, BEST[2, 45], 1), (2, BEST[2, 46], 0)]
+    judgements = [
+        (0, BEST[0, 2], 1),
+        (1, BEST[1, 30], 1),
+        (2, BEST[2, 40], 3),
+        (2, BEST[2, 45], 1),
+        (2, BEST[2, 46], 0),
+    ]
     found = candidates(judgements, depth=5)
     first = [[f"p{number}" for number in BEST[query, :5]] for query in range(4)]
     assert list(found) == ["q0", "q1", "q2", "q3"]

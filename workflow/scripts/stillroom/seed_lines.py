@@ -32,9 +32,7 @@ def lines_of(
     if how == SPREAD:
         deviation = np.std(list(values.values()), axis=0, ddof=1)
         lines.append(Line(f"{ranker}/mean/{way}", said(labels, "mean"), mean, competes=False))
-        lines.append(
-            Line(f"{ranker}/deviation/{way}", said(labels, "standard deviation"), deviation, competes=False)
-        )
+        lines.append(Line(f"{ranker}/deviation/{way}", said(labels, "standard deviation"), deviation, competes=False))
     return lines
 
 
