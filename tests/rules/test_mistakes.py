@@ -39,7 +39,7 @@ MISTAKES = {
         "rankers.bert_cat: is its own ancestor, bert_cat → bert_cat.",
     ),
     "a ranker that is validated on what it finds itself": (
-        {"rankers.tas_b.validation_candidates": {"ranker": "tas_b", "index": "exact"}},
+        {"rankers.tas_b.validation_candidates": {"ranker": "tas_b", "way": "exact"}},
         "rankers.tas_b: is its own ancestor, tas_b → tas_b.",
     ),
     "a loss without its teacher": (

@@ -276,10 +276,10 @@ def test_a_new_encoder_tokenizes_the_passages_and_trains_no_other_ranker(finishe
 
 
 def test_other_validation_candidates_are_retrieved_and_retrain_their_ranker_only(finished):
-    finished.configure({"rankers.tas_b.validation_candidates": {"ranker": "bert_dot", "index": "exact"}})
+    finished.configure({"rankers.tas_b.validation_candidates": {"ranker": "bert_dot", "way": "exact"}})
     plan = finished.plan()
     assert plan.trained == ["tas_b/seed-1"]
-    assert set(plan.rules) == {"retrieve_candidates", "train_ranker", *TO_TABLES} - {"rerank"}
+    assert set(plan.rules) == {"retrieve_validation_candidates", "train_ranker", *TO_TABLES} - {"rerank"}
     assert {job["ranker"] for job in plan.wildcards("encode_passages")} == {"tas_b"}  # the other's index is there
 
 

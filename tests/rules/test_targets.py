@@ -125,13 +125,13 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
 
 
 def test_a_student_may_be_validated_on_what_another_finds_which_is_then_made_first(project):
-    candidates = {"ranker": "bert_dot", "index": "exact"}
+    candidates = {"ranker": "bert_dot", "way": "exact"}
     project.configure({"rankers.tas_b.validation_candidates": candidates, "rankers.tas_b.seeds": [7, 8]})
     student = "results/pydocs/rankers/tas_b/seed-7/model.safetensors"
     plan = project.plan("--", student)
     assert "bert_dot/seed-1" in plan.trained and "tas_b/seed-7" in plan.trained
     found = {"training_set": "triples", "ranker": "bert_dot", "seed": "1", "index": "exact"}
-    assert plan.wildcards("retrieve_candidates") == [found]
+    assert plan.wildcards("retrieve_validation_candidates") == [found]
     assert {"ranker": "bert_dot", "seed": "1", "corpus": "pydocs"} in plan.wildcards("encode_passages")
     queries = {"query_set": "training_sets/triples/validation", "ranker": "bert_dot", "seed": "1"}
     assert queries in plan.wildcards("encode_queries")
@@ -142,7 +142,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_what_it_does_with
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
-    others = {"average_runs", "measure_efficiency", "make_efficiency_table", "retrieve_candidates"}
+    others = {"average_runs", "measure_efficiency", "make_efficiency_table", "retrieve_validation_candidates"}
     assert rules == (scripts - given - others) | {"all"}
 
 

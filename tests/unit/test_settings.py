@@ -302,22 +302,22 @@ SENSE_ERRORS = [
     ("rankers.plain.seeds", [3], ": has no effect without a loss; add one or take the key out."),
     (
         "rankers.plain.validation_candidates",
-        {"ranker": "student", "index": "exact"},
+        {"ranker": "student", "way": "exact"},
         ": has no effect without a loss; add one or take the key out.",
     ),
     (
         "rankers.tas_b.validation_candidates",
-        {"ranker": "plain", "index": "hnsw"},
-        ".index: 'hnsw' is not one of exact.",
+        {"ranker": "plain", "way": "hnsw"},
+        ".way: 'hnsw' is not one of exact.",
     ),
     (
         "rankers.tas_b.validation_candidates",
-        {"ranker": "tokens", "index": "exact"},
+        {"ranker": "tokens", "way": "exact"},
         ".ranker: tokens is a colbert, which has no index to search.",
     ),
     (
         "rankers.tas_b.validation_candidates",
-        {"ranker": "tas_b", "index": "exact"},
+        {"ranker": "tas_b", "way": "exact"},
         "rankers.tas_b: is its own ancestor, tas_b → tas_b.",
     ),
     (
@@ -424,15 +424,15 @@ def test_a_longer_cycle_of_teachers_is_shown_whole():
 
 
 def test_no_ranker_is_validated_on_candidates_of_its_students():
-    config = changed_config("rankers.student.validation_candidates", {"ranker": "tas_b", "index": "exact"})
+    config = changed_config("rankers.student.validation_candidates", {"ranker": "tas_b", "way": "exact"})
     with pytest.raises(ConfigError, match=r"is its own ancestor, (student → tas_b → student|tas_b → student → tas_b)"):
         check_config(config, SCHEMA)
-    config = checked("rankers.tas_b.validation_candidates", {"ranker": "student", "index": "exact"})
+    config = checked("rankers.tas_b.validation_candidates", {"ranker": "student", "way": "exact"})
     assert "student" in list(parents(config, config["rankers"]["tas_b"]))
 
 
 def test_candidates_without_a_validation_have_no_effect():
-    config = changed_config("rankers.tas_b.validation_candidates", {"ranker": "student", "index": "exact"})
+    config = changed_config("rankers.tas_b.validation_candidates", {"ranker": "student", "way": "exact"})
     config["training"]["never"] = {"steps": 9}
     config["rankers"]["tas_b"]["training"] = "never"
     sentence = (

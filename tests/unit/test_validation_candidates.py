@@ -7,7 +7,7 @@ import pytest
 
 from stillroom.indexes import build_index
 from stillroom.runs import read_run, write_qrels
-from stillroom.validation_candidates import retrieve_candidates
+from stillroom.validation_candidates import retrieve_validation_candidates
 
 RANDOM = np.random.default_rng(9)
 PASSAGES = RANDOM.normal(size=(50, 8)).astype(np.float32)
@@ -25,7 +25,7 @@ def candidates(tmp_path, write_vectors):
         write_qrels(
             tmp_path / "qrels.txt", [(f"q{query}", f"p{passage}", grade) for query, passage, grade in judgements]
         )
-        retrieve_candidates(
+        retrieve_validation_candidates(
             **write_vectors(tmp_path, "queries", [f"q{number}" for number in range(4)], QUERIES),
             index_folder=tmp_path / "index",
             qrels_path=tmp_path / "qrels.txt",

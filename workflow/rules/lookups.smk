@@ -201,7 +201,7 @@ def training_inputs(wildcards):
 def candidates_of(ranker):
     """The candidates that a ranker is validated on: those that another one has found, or the validation set's own."""
     if found := ranker["validation_candidates"]:
-        return f"{found['ranker']}/seed-{TEACHER_SEED}/{found['index']}"
+        return f"{found['ranker']}/seed-{TEACHER_SEED}/{found['way']}"
     return "candidates"
 
 

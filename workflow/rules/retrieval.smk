@@ -104,7 +104,7 @@ rule retrieve:
         "../scripts/retrieve.py"
 
 
-rule retrieve_candidates:
+rule retrieve_validation_candidates:
     """Search an index for what early stopping re-ranks, and add the relevant passages that it has missed."""
     input:
         unpack(searched_index),
@@ -122,9 +122,9 @@ rule retrieve_candidates:
     threads: 8
     params:
         settings=validation_depth,
-        code=code_of("retrieve_candidates"),
+        code=code_of("retrieve_validation_candidates"),
     script:
-        "../scripts/retrieve_candidates.py"
+        "../scripts/retrieve_validation_candidates.py"
 
 
 rule rerank:

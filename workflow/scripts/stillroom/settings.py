@@ -52,10 +52,10 @@ class InBatchSettings:
 
 @dataclass(frozen=True)
 class ValidationCandidatesSettings:
-    """Which ranker's index is searched for validation candidates."""
+    """Which ranker's index is searched for validation candidates; both are names of inputs."""
 
     ranker: str
-    index: str
+    way: str
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from stillroom.runs import Ranking, read_qrels, read_run, write_run
 logger = logging.getLogger(__name__)
 
 
-def retrieve_candidates(
+def retrieve_validation_candidates(
     *,
     index_folder: str | Path,
     vectors_path: str | Path,

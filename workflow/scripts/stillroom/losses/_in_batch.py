@@ -23,7 +23,7 @@ def in_batch(loss: Callable, student_scores: tuple, teacher_scores: tuple) -> to
 
 def candidates(relevant_QQ: torch.Tensor, other_QQ: torch.Tensor) -> torch.Tensor:
     """scores_QP: a query's own relevant passage in column 0, then both passages of all other queries."""
-    count = len(relevant_QQ)
-    is_others = ~torch.eye(count, dtype=torch.bool, device=relevant_QQ.device)
-    of_others = [scores_QQ[is_others].view(count, count - 1) for scores_QQ in (relevant_QQ, other_QQ)]
-    return torch.cat([relevant_QQ.diagonal()[:, None], *of_others], dim=1)
+    scores_QP = torch.cat([relevant_QQ, other_QQ], dim=1)
+    count, passages = scores_QP.shape
+    is_others = ~torch.eye(count, dtype=torch.bool, device=scores_QP.device).repeat(1, passages // count)
+    return torch.cat([relevant_QQ.diagonal()[:, None], scores_QP[is_others].view(count, -1)], dim=1)
