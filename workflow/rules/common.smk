@@ -39,6 +39,7 @@ ENVIRONMENT = "../../envs/stillroom.yaml"
 QUERY_SETS = resolve_query_sets(CONFIG)
 TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers, validation candidates
 TRAINED = [name for name, ranker in CONFIG["rankers"].items() if is_trained(ranker)]
+AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
 UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not is_trained(ranker)]
 
 # The files that make a ranker.
