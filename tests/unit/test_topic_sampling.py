@@ -1,4 +1,4 @@
-"""TAS-Balanced on a made-up collection with known topics and margins, from vectors of queries to batches."""
+"""TAS-Balanced on a made-up collection with known clusters and margins, from files to batches."""
 
 import os
 import subprocess
@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import chisquare
 
-from stillroom.clusters import cluster_queries
 from stillroom.samplers.tas_balanced import tas_balanced
 from stillroom.triples import read_triples
 
@@ -21,16 +20,13 @@ BINS = {0: 9, 3: 4, 7: 2, 9: 1}  # of every query: margin bin → triples in it
 
 
 @pytest.fixture(scope="module")
-def made_up(tmp_path_factory, write_vectors, write_triples):
+def made_up(tmp_path_factory, write_triples):
     """Files as the workflow makes them; the topic of every query and the margin bin of every triple."""
     folder = tmp_path_factory.mktemp("made_up")
     random = np.random.default_rng(21)
     topic = random.permutation(np.repeat(np.arange(TOPICS), QUERIES_PER_TOPIC))
-    directions = np.linalg.qr(random.normal(size=(16, TOPICS)))[0].T
-    vectors = directions[topic] + random.normal(0, 0.03, (len(topic), 16))
-    vectors = (vectors * random.uniform(1, 30, (len(topic), 1))).astype(np.float32)
-    files = write_vectors(folder, "queries", [f"q{row}" for row in range(len(topic))], vectors)
-    cluster_queries(**files, clusters=TOPICS, clusters_path=folder / "clusters.parquet", threads=1)
+    clusters = {"query_id": [f"q{row}" for row in range(len(topic))], "cluster": pa.array(topic, pa.int32())}
+    pq.write_table(pa.table(clusters), folder / "clusters.parquet")
 
     bins = np.repeat(list(BINS), list(BINS.values()))
     query, margin_bin = np.repeat(np.arange(len(topic)), len(bins)), np.tile(bins, len(topic))
