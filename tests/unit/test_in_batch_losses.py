@@ -98,8 +98,8 @@ def test_the_divergence_is_zero_for_the_teachers_distribution_only(torch):
 def test_the_divergence_has_the_gradient_of_listnet_also_where_the_student_is_most_wrong(torch):
     usual, teacher, gradients = scores(3, 3), scores(3, 3), []
     for loss in (kl_div, listnet):
-        student = torch.tensor([*usual, [-40.0, 40.0, 0.0]], dtype=torch.float64, requires_grad=True)
-        loss(student, torch.tensor([*teacher, [40.0, -40.0, 0.0]], dtype=torch.float64)).backward()
+        student = torch.tensor(np.array([*usual, [-40.0, 40.0, 0.0]]), requires_grad=True)
+        loss(student, torch.tensor(np.array([*teacher, [40.0, -40.0, 0.0]]))).backward()
         gradients.append(student.grad.numpy())
     assert gradients[0] == pytest.approx(gradients[1], abs=1e-12)
     assert gradients[0][3] * 4 == pytest.approx([-1, 1, 0], abs=1e-6)  # the mean is over four queries
