@@ -38,6 +38,10 @@ MISTAKES = {
         {"rankers.bert_cat.loss": "margin_mse", "rankers.bert_cat.teacher": "cat_and_colbert"},
         "rankers.bert_cat: is its own ancestor, bert_cat → bert_cat.",
     ),
+    "a ranker that is validated on what it finds itself": (
+        {"rankers.tas_b.validation_candidates": {"ranker": "tas_b", "index": "exact"}},
+        "rankers.tas_b: is its own ancestor, tas_b → tas_b.",
+    ),
     "a loss without its teacher": (
         {"rankers.bert_dot.loss": "margin_mse"},
         "rankers.bert_dot.teacher: missing, but the loss margin_mse needs it; expected one of cat_and_colbert.",

@@ -275,6 +275,19 @@ def test_a_new_encoder_tokenizes_the_passages_and_trains_no_other_ranker(finishe
     assert plan.rules["tokenize_passages"] == 1 and "audit_triples" not in plan.rules
 
 
+def test_other_validation_candidates_are_retrieved_and_retrain_their_ranker_only(finished):
+    finished.configure({"rankers.tas_b.validation_candidates": {"ranker": "bert_dot", "index": "exact"}})
+    plan = finished.plan()
+    assert plan.trained == ["tas_b/seed-1"]
+    assert set(plan.rules) == {"retrieve_validation_candidates", "train_ranker", *TO_TABLES} - {"rerank"}
+    assert {job["ranker"] for job in plan.wildcards("encode_passages")} == {"tas_b"}  # the other's index is there
+
+
+def test_seeds_of_one_ranker_add_its_own_trainings_only(finished):
+    finished.configure({"rankers.tas_b.seeds": [1, 2]})
+    assert finished.plan().trained == ["tas_b/seed-2"]
+
+
 def test_another_seed_adds_its_own_rankers_only(finished):
     finished.configure({"seeds": [1, 2]})
     plan = finished.plan()

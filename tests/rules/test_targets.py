@@ -50,8 +50,18 @@ def runs(config, systems):
         elif "teacher" in system:
             yield f"{system['teacher']}/rerank"
         for ranker in system.get("rankers", [system["ranker"]] if "ranker" in system else []):
-            seeds = config.get("seeds", [1]) if "loss" in config["rankers"][ranker] else config.get("seeds", [1])[:1]
-            yield from (f"{ranker}/seed-{seed}/{system['way']}" for seed in seeds)
+            yield from (f"{ranker}/seed-{seed}/{system['way']}" for seed in seeds_of(config, config["rankers"][ranker]))
+
+
+def is_trained(ranker):
+    """Whether a ranker learns."""
+    return bool(ranker.get("loss") or ranker.get("in_batch"))
+
+
+def seeds_of(config, ranker):
+    """The seeds that a ranker has in tables."""
+    seeds = config.get("seeds", [1])
+    return ranker.get("seeds") or seeds if is_trained(ranker) else seeds[:1]
 
 
 def expected_rankers(config):
@@ -68,13 +78,13 @@ def expected_rankers(config):
         found.add(ranker := waiting.pop())
         parents = {(name, first) for name in parents_of(config, ranker[0])}
         waiting |= parents - found
-    return sorted("/".join(ranker) for ranker in found if "loss" in config["rankers"][ranker[0]])
+    return sorted("/".join(ranker) for ranker in found if is_trained(config["rankers"][ranker[0]]))
 
 
 def parents_of(config, name):
     """What a ranker learns from."""
     ranker = config["rankers"][name]
-    if "teacher" in ranker:
+    if ranker.get("teacher"):
         yield from config["teachers"][ranker["teacher"]].get("average", [])
     if "clustering" in ranker:
         yield config["clusterings"][ranker["clustering"]]["ranker"]
@@ -85,6 +95,8 @@ def parents_of(config, name):
         negatives = sets[ranker.get("training_set", next(iter(sets)))].get("negatives", {})
         if isinstance(negatives.get("from"), dict):
             yield negatives["from"]["ranker"]
+    if "validation_candidates" in ranker:
+        yield ranker["validation_candidates"]["ranker"]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -128,13 +140,27 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert not (project.folder / "results").exists()
 
 
-def test_the_default_experiment_needs_every_rule_but_those_for_given_triples_and_scores_ensembles_and_costs(project):
+def test_a_student_may_be_validated_on_what_another_finds_which_is_then_made_first(project):
+    candidates = {"ranker": "bert_dot", "index": "exact"}
+    project.configure({"rankers.tas_b.validation_candidates": candidates, "rankers.tas_b.seeds": [7, 8]})
+    student = "results/pydocs/rankers/tas_b/seed-7/model.safetensors"
+    plan = project.plan("--", student)
+    assert "bert_dot/seed-1" in plan.trained and "tas_b/seed-7" in plan.trained
+    found = {"training_set": "triples", "ranker": "bert_dot", "seed": "1", "index": "exact"}
+    assert plan.wildcards("retrieve_validation_candidates") == [found]
+    assert {"ranker": "bert_dot", "seed": "1", "corpus": "pydocs"} in plan.wildcards("encode_passages")
+    queries = {"query_set": "training_sets/triples/validation", "ranker": "bert_dot", "seed": "1"}
+    assert queries in plan.wildcards("encode_queries")
+    assert {job["seed"] for job in project.plan().wildcards("train_ranker") if job["ranker"] == "tas_b"} == {"7", "8"}
+
+
+def test_the_default_experiment_needs_every_rule_but_those_for_what_it_does_without(project):
     rules = set(project.plan().rules)
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
     others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
     others |= {"measure_index", "measure_search", "make_search_table", "plot_search"}
-    others |= {"retrieve_negatives"}
+    others |= {"retrieve_negatives", "retrieve_validation_candidates"}
     assert rules == (scripts - given - others) | {"all"}
 
 

@@ -1,5 +1,6 @@
 """Batch samplers: what is in a batch, and that a batch is a function of (seed, step) alone."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -79,11 +80,63 @@ def test_queries_of_a_topic_batch_are_distinct_and_of_one_cluster(sampler):
 @pytest.mark.parametrize("sampler", [tas, tas_balanced])
 def test_a_cluster_that_is_too_small_is_used_up_and_topped_up_from_another(sampler):
     data = triples(queries=12, per_query=2, clusters=4)  # clusters of 3 queries
-    batch = sampler(data, batch_size=8, seed=1)
-    for step in range(100):
+    batch = sampler(data, batch_size=5, seed=1)
+    pairs = Counter()
+    for step in range(300):
         queries = data.query[batch(step)]
-        assert len(set(queries)) == 8
-        assert sorted(Counter(data.cluster_of_query[queries]).values()) == [2, 3, 3]
+        assert len(set(queries)) == 5
+        clusters = Counter(data.cluster_of_query[queries])
+        assert sorted(clusters.values()) == [2, 3]
+        pairs[tuple(sorted(clusters, key=clusters.get))] += 1
+    assert len(pairs) == 12 and chisquare(list(pairs.values())).pvalue > 0.001
+
+
+def in_clusters(sizes, per_query=2):
+    """Triples of queries in clusters of these sizes."""
+    data = triples(queries=sum(sizes), per_query=per_query)
+    cluster_of_query = np.repeat(np.arange(len(sizes)), sizes)
+    return Triples(data.query, data.positive, data.negative, data.teacher_scores, cluster_of_query)
+
+
+@pytest.mark.parametrize("sampler", [tas, tas_balanced])
+def test_topping_up_takes_a_cluster_that_is_large_enough_where_there_is_one(sampler):
+    data = in_clusters([5, 3, 2, 1])
+    batch, drawn = sampler(data, batch_size=7, seed=1), Counter()
+    for step in range(400):
+        queries = data.query[batch(step)]
+        assert len(set(queries)) == 7
+        drawn[tuple(np.bincount(data.cluster_of_query[queries], minlength=4).tolist())] += 1
+    wanted = {(5, 2, 0, 0), (5, 0, 2, 0), (4, 3, 0, 0)}
+    others = {key for key in drawn if key not in wanted}
+    assert wanted < drawn.keys()
+    assert all(key[3] == 1 for key in others)  # from the cluster of one query no other leads to seven
+    assert set(np.concatenate([data.query[batch(step)] for step in range(400)])) == set(range(11))
+
+
+@pytest.mark.parametrize("sampler", [tas, tas_balanced])
+def test_a_batch_that_no_two_clusters_fill_stops(sampler):
+    sentence = (
+        r"^batch_size is 9, but the largest clusters have 5 and 3 training queries; lower batch_size or the number of "
+        r"clusters\.$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        sampler(in_clusters([2, 5, 1, 3]), batch_size=9, seed=1)
+    assert len(sampler(in_clusters([2, 5, 1, 3]), batch_size=8, seed=1)(0)) == 8
+    with pytest.raises(ValueError, match=r"^batch_size is 9, but there are only 8 training queries\.$"):
+        sampler(in_clusters([8]), batch_size=9, seed=1)
+
+
+def test_queries_with_one_triple_are_counted_and_drawn_as_often_as_others(caplog):
+    caplog.set_level(logging.INFO)
+    query = np.array([0, 1, 1, 1, 2, 3, 3])
+    data = Triples(query, query, query, np.random.default_rng(1).normal(size=(7, 2)), np.zeros(4, int))
+    batch = tas_balanced(data, batch_size=1, seed=1)
+    assert "2 of 4 queries have one triple only: kept, it is drawn whenever its query is" in caplog.text
+    drawn = Counter(query[batch(step)[0]] for step in range(1000))
+    assert chisquare(list(drawn.values())).pvalue > 0.001 and len(drawn) == 4
+    caplog.clear()
+    tas_balanced(triples(), batch_size=1, seed=1)
+    assert caplog.text == ""
 
 
 def test_a_cluster_without_training_queries_does_no_harm():

@@ -335,7 +335,38 @@ SENSE_ERRORS = [
         ": found 201, but ranker cross trains with it and encoders.tiny.passage_tokens is 200.",
     ),
     ("rankers.plain.training", "short", ": has no effect without a loss; add one or take the key out."),
-    ("rankers.plain.in_batch", {"loss": "ranknet", "teacher": "tokens"}, ": has no effect witho"),
+    (
+        "rankers.plain.in_batch",
+        {"loss": "ranknet", "teacher": "tokens"},
+        "rankers.plain.training: missing, but in_batch needs it; expected one of short.",
+    ),
+    ("rankers.plain.seeds", [3], ": has no effect without a loss; add one or take the key out."),
+    (
+        "rankers.plain.validation_candidates",
+        {"ranker": "student", "index": "exact"},
+        ": has no effect without a loss; add one or take the key out.",
+    ),
+    (
+        "rankers.tas_b.validation_candidates",
+        {"ranker": "plain", "index": "hnsw"},
+        ".index: 'hnsw' is not one of exact.",
+    ),
+    (
+        "rankers.tas_b.validation_candidates",
+        {"ranker": "tokens", "index": "exact"},
+        ".ranker: tokens is a colbert, which has no index to search.",
+    ),
+    (
+        "rankers.tas_b.validation_candidates",
+        {"ranker": "tas_b", "index": "exact"},
+        "rankers.tas_b: is its own ancestor, tas_b → tas_b.",
+    ),
+    (
+        "training.short.batch_size",
+        1,
+        ": found 1, but ranker tas_b learns from the passages of a batch's other queries.",
+    ),
+    ("tables.main.over_seeds", "all", ": 'all' is not one of each, mean, spread."),
     ("rankers.tas_b.in_batch.teacher", "cross", ": cross is a bert_cat, which cannot"),
     ("rankers.tas_b.architecture", "bert_cat", "rankers.tas_b.in_batch: tas_b is a bert_cat, which cannot"),
     (
@@ -454,6 +485,58 @@ def test_an_in_batch_loss_reads_loss_settings_too():
     settings = {"loss_settings": {"gamma": 3}, "in_batch": {"loss": "ckl", "teacher": "tokens"}}
     ranker = {**changed_config()["rankers"]["tas_b"], **settings}
     assert checked("rankers.tas_b", ranker)["rankers"]["tas_b"]["loss_settings"]["gamma"] == 3.0
+
+
+def test_no_ranker_is_validated_on_candidates_of_its_students():
+    config = changed_config("rankers.student.validation_candidates", {"ranker": "tas_b", "index": "exact"})
+    with pytest.raises(ConfigError, match=r"is its own ancestor, (student → tas_b → student|tas_b → student → tas_b)"):
+        check_config(config, SCHEMA)
+    config = checked("rankers.tas_b.validation_candidates", {"ranker": "student", "index": "exact"})
+    assert "student" in list(parents(config, config["rankers"]["tas_b"]))
+
+
+def test_candidates_without_a_validation_have_no_effect():
+    config = changed_config("rankers.tas_b.validation_candidates", {"ranker": "student", "index": "exact"})
+    config["training"]["never"] = {"steps": 9}
+    config["rankers"]["tas_b"]["training"] = "never"
+    sentence = (
+        r"^rankers\.tas_b\.validation_candidates: has no effect, because training\.never\.validate_every is null;"
+    )
+    with pytest.raises(ConfigError, match=sentence):
+        check_config(config, SCHEMA)
+
+
+IN_BATCH_ALONE = {
+    "architecture": "bert_dot",
+    "encoder": "tiny",
+    "training": "short",
+    "in_batch": {"loss": "listnet", "teacher": "tokens"},
+}
+
+
+def test_a_ranker_may_learn_from_its_batches_alone():
+    config = checked("rankers.alone", IN_BATCH_ALONE)
+    assert config["rankers"]["alone"]["training_set"] == "triples"
+    assert seeds_of(config, ["alone"]) == {"alone": [1, 2]}
+    expected = ["architectures.bert_dot", "architectures.colbert", "losses.listnet", "samplers.random"]
+    assert modules_of_ranker(config, "alone") == expected
+    assert ranker_settings(resolve_ranker(config, "alone")).loss is None
+    balanced = {**IN_BATCH_ALONE, "sampler": "tas_balanced", "clustering": "topics", "teacher": "cross"}
+    assert checked("rankers.alone", balanced)["rankers"]["alone"]["teacher"] == "cross"
+    assert error_of("rankers.alone", {**IN_BATCH_ALONE, "teacher": "cross"}) == (
+        "rankers.alone.teacher: has no effect with sampler random; take the key out."
+    )
+    assert error_of("rankers.alone", {**IN_BATCH_ALONE, "checkpoint": "./a/folder"}).startswith(
+        "rankers.alone.checkpoint: is used as it is, so it goes without a loss"
+    )
+
+
+def test_a_ranker_has_the_seeds_of_the_experiment_or_its_own_which_change_nothing_in_how_it_is_trained():
+    config = checked("rankers.tas_b.seeds", [4, 5, 6])
+    assert seeds_of(config, ["tas_b", "student", "plain"]) == {"tas_b": [4, 5, 6], "student": [1, 2], "plain": [1]}
+    found = [system for system in systems(config) if system.startswith("tas_b/")]
+    assert found == [f"tas_b/seed-{seed}/exact" for seed in (4, 5, 6)]
+    assert resolve_ranker(config, "tas_b") == resolve_ranker(checked(), "tas_b")
 
 
 def test_clusters_are_of_the_queries_that_the_ranker_trains_on():

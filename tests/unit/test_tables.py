@@ -48,6 +48,7 @@ SETTINGS = {
     "seeds": {"good": [1], "poor": [1]},
     "seen": [],
     "label_columns": ["system"],
+    "over_seeds": "each",
     "expectations": [],
 }
 GOOD, POOR, BM25 = {"ranker": "good", "way": "exact"}, {"ranker": "poor", "way": "exact"}, {"bm25": "bm25"}
@@ -210,6 +211,51 @@ def test_seeds_have_a_row_each_and_expectations_are_about_their_mean(make):
     means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
     result = f"dev holds ({means[0]} to {means[1]}, {paired_t_test(one, other)})"
     assert f"- Expected: Good_one above Poor 100% in MRR@10: {result}." in markdown
+
+
+SEVERAL = {"good": [1, 2], "poor": [1, 2]}
+
+
+def column(metrics, name, measure):
+    """The mean over the queries of dev, of each seed of a ranker."""
+    return [metrics["dev", f"{name}/seed-{seed}/exact"]["measures"][measure]["mean"] for seed in (1, 2)]
+
+
+def test_a_table_may_show_the_mean_over_seeds_only(make):
+    metrics, rows, markdown, _ = make(seeds=SEVERAL | {"poor": [1]}, over_seeds="mean")
+    assert [(row["system"], row["label"]) for row in rows] == [
+        ("bm25", "BM25"),
+        ("good/mean/exact", "Good_one"),
+        ("poor/seed-1/exact", "Poor 100%"),
+    ]
+    for measure in ("RR@10", "nDCG@10"):
+        assert float(rows[1][f"dev {measure}"]) == pytest.approx(np.mean(column(metrics, "good", measure)), rel=1e-12)
+    assert "- Means over seeds: Good_one (seeds 1, 2)." in markdown
+    assert "Means over seeds" not in make(over_seeds="mean")[2]
+    assert "Means over seeds" not in make(seeds=SEVERAL)[2]
+
+
+def test_a_table_may_show_every_seed_and_their_spread_in_which_no_summary_is_the_best(make):
+    metrics, rows, markdown, _ = make(seeds=SEVERAL, over_seeds="spread")
+    ends = ["seed 1", "seed 2", "mean", "standard deviation"]
+    assert [row["label"] for row in rows] == [
+        "BM25",
+        *(f"{name}, {end}" for name in ("Good_one", "Poor 100%") for end in ends),
+    ]
+    assert [row["system"] for row in rows[1:5]] == [
+        "good/seed-1/exact",
+        "good/seed-2/exact",
+        "good/mean/exact",
+        "good/deviation/exact",
+    ]
+    for measure in ("RR@10", "nDCG@10", "Judged@10"):
+        one, other = column(metrics, "good", measure)
+        assert float(rows[3][f"dev {measure}"]) == pytest.approx((one + other) / 2, rel=1e-12)
+        # of a sample: the squares are divided by one less than the seeds
+        assert float(rows[4][f"dev {measure}"]) == pytest.approx(abs(one - other) / np.sqrt(2), rel=1e-9)
+    is_bold = [[cell.startswith("**") for cell in cells[1:]] for cells in markdown_cells(markdown)]
+    assert not any(is_bold[3]) and not any(is_bold[4])
+    assert sum(map(sum, is_bold)) >= 4
 
 
 def test_an_expectation_may_be_about_the_mean_of_several_rankers(make):

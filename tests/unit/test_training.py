@@ -629,6 +629,59 @@ def test_the_total_loss_is_the_pairwise_plus_the_weighted_in_batch_loss(
     assert trainer.batch_loss(np.array(rows)).item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_without_a_pairwise_loss_the_weighted_in_batch_loss_is_all(make_trainer):
+    """In-batch of two: whatever the pairwise loss adds to it, it adds to both weights."""
+    alone = {**TAS_BALANCED, "loss": None}
+    losses = {}
+    for name, changes in {"both": TAS_BALANCED, "alone": alone}.items():
+        for weight in (1.0, 2.0):
+            in_batch = {**TAS_BALANCED["in_batch"], "weight": weight}
+            trainer = make_trainer(**{**changes, "in_batch": in_batch}, training__dropout=0.0)
+            losses[name, weight] = trainer.batch_loss(trainer.batch(0)).item()
+    assert losses["alone", 2.0] == pytest.approx(2 * losses["alone", 1.0])
+    assert losses["both", 2.0] - losses["both", 1.0] == pytest.approx(losses["alone", 1.0], rel=1e-5)
+    assert losses["both", 1.0] > losses["alone", 1.0]
+
+
+@pytest.mark.parametrize("loss", ["kl_div", "listnet", "lambdarank", "ranknet"])
+def test_a_student_learns_from_its_batches_alone(loss, train, make_settings, inputs, tmp_path):
+    settings = make_settings(
+        sampler="tas",
+        clustering="topics",
+        loss=None,
+        in_batch={"loss": loss, "teacher": "tokens", "weight": 0.75},
+        training__steps=40,
+        training__dropout=0.0,
+    )
+    paths = {name: path for name, path in inputs(topical=True).items() if name != "teacher_scores"}
+    lines = curve(train(settings, paths, tmp_path / "model"))
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_the_in_batch_teacher_has_a_second_gpu_to_itself_unless_another_process_has_it(monkeypatch, torch):
+    from stillroom import training
+
+    def device(gpus, processes=1):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+        monkeypatch.setattr(training, "process_count", lambda: processes)
+        return str(training.teacher_device())
+
+    assert [device(gpus) for gpus in (0, 1, 2, 4)] == ["cpu", "cuda", "cuda:1", "cuda:1"]
+    assert device(2, processes=2) == "cuda"
+
+
+def test_a_teacher_on_another_device_teaches_the_same(make_trainer, torch):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    losses = {}
+    for device in ("cpu", "cuda"):
+        trainer = make_trainer(**TAS_BALANCED, training__dropout=0.0)
+        trainer.in_batch_teacher.to(device)
+        losses[device] = steps(trainer, 3)
+    assert losses["cuda"] == pytest.approx(losses["cpu"], rel=1e-4)
+
+
 def test_the_in_batch_teacher_is_neither_trained_nor_in_training_mode(make_settings, inputs, in_batch_teacher, torch):
     from stillroom.registry import named
     from stillroom.training import Trainer, read_inputs

@@ -24,7 +24,7 @@ from stillroom.config import (
 )
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
-from stillroom.config_rankers import finder_of
+from stillroom.config_rankers import finder_of, is_trained
 from stillroom.config_teachers import is_url, suffix_of
 from stillroom.collections.docstrings import library_versions
 
@@ -38,10 +38,10 @@ except ConfigError as error:
 RESULTS = f"results/{CONFIG['experiment']}"
 ENVIRONMENT = "../../envs/stillroom.yaml"
 QUERY_SETS = resolve_query_sets(CONFIG)
-TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers
-TRAINED = [name for name, ranker in CONFIG["rankers"].items() if ranker["loss"]]
+TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers, validation candidates
+TRAINED = [name for name, ranker in CONFIG["rankers"].items() if is_trained(ranker)]
 AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
-UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not ranker["loss"]]
+UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not is_trained(ranker)]
 BUILT = [name for name, index in CONFIG["indexes"].items() if not index["of"]]
 
 # The files that make a ranker.

@@ -165,15 +165,15 @@ def finder_inputs(wildcards):
     training_set = CONFIG["training_sets"][wildcards.training_set]
     finder = training_set["negatives"]["from"]
     ranker = f"{finder['ranker']}/seed-{TEACHER_SEED}"
-    return {
-        "index": f"{RESULTS}/indexes/{training_set['corpus']}/{ranker}/{finder['index']}/index",
-        "vectors": f"{RESULTS}/embeddings/training_sets/{wildcards.training_set}/{ranker}/queries.npy",
-    }
+    vectors = f"{RESULTS}/embeddings/training_sets/{wildcards.training_set}/{ranker}/queries.npy"
+    return {**index_files(training_set["corpus"], ranker, finder["index"]), "vectors": vectors}
 
 
 def finder_settings(wildcards):
     """How deep a training set's queries are searched for negatives."""
-    return {"depth": CONFIG["training_sets"][wildcards.training_set]["negatives"]["depth"], "drop_own_passage": False}
+    negatives = CONFIG["training_sets"][wildcards.training_set]["negatives"]
+    parameters = search_parameters(CONFIG, negatives["from"]["index"])
+    return {"depth": negatives["depth"], "drop_own_passage": False, "parameters": parameters}
 
 
 def extracted_score_file(wildcards):
@@ -209,9 +209,16 @@ def training_inputs(wildcards):
     if training_set["validation"] and CONFIG["training"][ranker["training"]]["validate_every"]:
         inputs["validation_queries"] = f"{folder}/validation/queries.parquet"
         inputs["validation_qrels"] = f"{folder}/validation/qrels.txt"
-        inputs["validation_run"] = f"{folder}/validation/candidates.trec"
+        inputs["validation_run"] = f"{folder}/validation/{candidates_of(ranker)}.trec"
         inputs["passages"] = passages_of(training_set["corpus"])
     return inputs
+
+
+def candidates_of(ranker):
+    """The candidates that a ranker is validated on: those that another one has found, or the validation set's own."""
+    if found := ranker["validation_candidates"]:
+        return f"{found['ranker']}/seed-{TEACHER_SEED}/{found['index']}"
+    return "candidates"
 
 
 # teacher_scores.smk
@@ -300,13 +307,15 @@ def files_of(index):
     return CONFIG["indexes"][index]["of"] or index
 
 
+def index_files(corpus, ranker, index):
+    """The files of an index, which may be another one's; `ranker` is a name and a seed."""
+    folder = f"{RESULTS}/indexes/{corpus}/{ranker}/{files_of(index)}"
+    return {"index": f"{folder}/index", "passage_ids": f"{folder}/docid"}
+
+
 def searched_index(wildcards):
-    """The index of a test set's passages."""
-    place = f"{corpus_of(wildcards)}/{wildcards.ranker}/seed-{wildcards.seed}/{files_of(wildcards.index)}"
-    return {
-        "index": f"{RESULTS}/indexes/{place}/index",
-        "passage_ids": f"{RESULTS}/indexes/{place}/docid",
-    }
+    """The index of the passages that a test set, or a validation set, searches."""
+    return index_files(corpus_of(wildcards), f"{wildcards.ranker}/seed-{wildcards.seed}", wildcards.index)
 
 
 def retrieval_settings(wildcards):
@@ -316,6 +325,12 @@ def retrieval_settings(wildcards):
         "drop_own_passage": CONFIG["test_sets"][wildcards.test_set]["drop_own_passage"],
         "parameters": search_parameters(CONFIG, wildcards.index),
     }
+
+
+def validation_retrieval(wildcards):
+    """How validation queries are searched, and how deep."""
+    depth = CONFIG["training_sets"][wildcards.training_set]["validation"]["depth"]
+    return {"depth": depth, "parameters": search_parameters(CONFIG, wildcards.index)}
 
 
 def reranking_settings(wildcards):

@@ -1,8 +1,8 @@
 """
-Rankers: teachers and students are trained by the same rule; a ranker without a loss is used as it is.
+Rankers: teachers and students are trained by the same rule; one without a loss and in_batch is used as it is.
 
 Needs: triples.parquet, audit.csv and queries of its training set, its validation set, a token store; by its block in
-the config also a teacher's scores, query clusters, an in-batch teacher.
+the config also a teacher's scores, query clusters, an in-batch teacher, another ranker's validation candidates.
 Makes, under results/<experiment>/rankers/<ranker>/seed-<n>/:
 
     model.safetensors, config.json, ranker.json, tokenizer files    the model folder

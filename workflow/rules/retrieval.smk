@@ -8,9 +8,12 @@ Makes, under results/<experiment>/:
     embeddings/<corpus>/<ranker>/seed-<n>/passages.npy        vectors, in the order of passages.parquet
     indexes/<corpus>/<ranker>/seed-<n>/<index>/               `index` and `docid`, as Pyserini reads them
     runs/<test_set>/<ranker>/seed-<n>/<index>.trec            retrieved
+    training_sets/<training_set>/validation/<ranker>/seed-<n>/<index>.trec    the same, and all relevant passages
     runs/<test_set>/<ranker>/seed-<n>/rerank.trec             the BM25 candidates in a new order
     runs/<test_set>/<teacher>/rerank.trec                     the same by the mean of several rankers' scores
 """
+
+VALIDATION = "training_sets/{training_set}/validation"
 
 
 rule encode_passages:
@@ -101,6 +104,29 @@ rule retrieve:
         code=code_of("retrieve"),
     script:
         "../scripts/retrieve.py"
+
+
+rule retrieve_validation_candidates:
+    """Search an index for what early stopping re-ranks, and add the relevant passages that it has missed."""
+    input:
+        unpack(searched_index),
+        vectors=f"{RESULTS}/embeddings/{VALIDATION}/{{ranker}}/seed-{{seed}}/queries.npy",
+        queries=f"{RESULTS}/{VALIDATION}/queries.parquet",
+        qrels=f"{RESULTS}/{VALIDATION}/qrels.txt",
+    output:
+        run=f"{RESULTS}/{VALIDATION}/{{ranker}}/seed-{{seed}}/{{index}}.trec",
+    log:
+        f"{RESULTS}/logs/{VALIDATION}/{{ranker}}/seed-{{seed}}/{{index}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{VALIDATION}/{{ranker}}/seed-{{seed}}/{{index}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        settings=validation_retrieval,
+        code=code_of("retrieve_validation_candidates"),
+    script:
+        "../scripts/retrieve_validation_candidates.py"
 
 
 rule rerank:

@@ -7,16 +7,16 @@ that read it. What another rule makes (teacher scores, clusters, triples) is an 
 import json
 from collections.abc import Iterable
 
-from stillroom.config_rankers import constant_of, parents
+from stillroom.config_rankers import constant_of, is_trained, parents
 
 
 def resolve_ranker(config: dict, name: str) -> dict:
     """The settings that the training of one ranker reads, with its encoder and training block looked up.
 
     The names of teachers, clustering and training set stay names: they say which files are read, and a change
-    in what those blocks say arrives as a change of the files.
+    in what those blocks say arrives as a change of the files. `seeds` say how often it is trained, not how.
     """
-    ranker = config["rankers"][name]
+    ranker = {key: value for key, value in config["rankers"][name].items() if key != "seeds"}
     training = config["training"][ranker["training"]] if ranker["training"] else None
     return stable({**ranker, "encoder": config["encoders"][ranker["encoder"]], "training": training})
 
@@ -26,9 +26,11 @@ def modules_of_ranker(config: dict, name: str) -> list[str]:
     ranker, in_batch = config["rankers"][name], config["rankers"][name]["in_batch"]
     modules = [f"architectures.{ranker['architecture']}"]
     if ranker["loss"]:
-        modules += [f"losses.{ranker['loss']}", f"samplers.{ranker['sampler']}"]
+        modules += [f"losses.{ranker['loss']}"]
     if ranker["contrastive"]:
         modules += ["losses.nll"]
+    if is_trained(ranker):
+        modules += [f"samplers.{ranker['sampler']}"]
     if in_batch:
         teacher = config["rankers"][in_batch["teacher"]]
         modules += [f"losses.{in_batch['loss']}", f"architectures.{teacher['architecture']}"]
@@ -113,8 +115,12 @@ def labels_of(row: dict) -> tuple[str, ...]:
 
 
 def seeds_of(config: dict, rankers: Iterable[str]) -> dict[str, list[int]]:
-    """The seeds of each ranker: one that is used as it is has the first only, because all would be alike."""
-    return {name: config["seeds"] if config["rankers"][name]["loss"] else config["seeds"][:1] for name in rankers}
+    """The seeds of each ranker: its own or all; of one that is used as it is the first, because all would be alike."""
+    blocks = {name: config["rankers"][name] for name in rankers}
+    return {
+        name: block["seeds"] or config["seeds"] if is_trained(block) else config["seeds"][:1]
+        for name, block in blocks.items()
+    }
 
 
 def rankers_of(table: dict) -> list[str]:

@@ -23,7 +23,7 @@ def choose_training_sets(config: dict) -> None:
     for name, clustering in config["clusterings"].items():
         choose_training_set(config, ("clusterings", name), clustering)
     for name, ranker in config["rankers"].items():
-        if ranker["loss"]:
+        if is_trained(ranker):
             choose_training_set(config, ("rankers", name), ranker)
 
 
@@ -34,6 +34,11 @@ def choose_training_set(config: dict, path: tuple, block: dict) -> None:
         if len(there) != 1:
             raise config_error((*path, "training_set"), f"missing; {choices('training_sets', there)}.")
         block["training_set"] = there[0]
+
+
+def is_trained(ranker: dict) -> bool:
+    """Whether a ranker learns, from its triples, from its batches or from both; else it is used as it is."""
+    return ranker["loss"] is not None or ranker["in_batch"] is not None
 
 
 def choices(section: str, legal: list[str]) -> str:
@@ -49,16 +54,18 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     check_loss_settings(name, ranker, schema)
     check_checkpoint(name, ranker)
     check_words(config, name, ranker)
-    if ranker["loss"] is None:
+    if not is_trained(ranker):
         check_untrained(name, ranker)
         check_head(name, ranker)
         return
     if ranker["training"] is None:
-        raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
+        reader = f"the loss {ranker['loss']}" if ranker["loss"] else "in_batch"
+        raise missing(config, name, "training", "training", f"{reader} needs it")
     check_passage_tokens(config, name, ranker)
     check_training_read(config, name, ranker)
     check_groups(config, name, ranker)
     check_validation(config, name, ranker)
+    check_validation_candidates(config, name, ranker)
     check_clustering(config, name, ranker)
     if ranker["in_batch"]:
         check_in_batch(config, name, ranker)
@@ -95,6 +102,9 @@ def check_loss_settings(name: str, ranker: dict, schema: dict) -> None:
         if settings[key] != keys[key]["default"] and key not in read:
             which = f"with loss {' and '.join(losses)}" if losses else "without a loss"
             raise config_error((*path, key), f"has no effect {which}; take the key out.")
+    if ranker["contrastive"] is not None and not ranker["loss"]:
+        message = "has no effect without a loss; add one or take the key out."
+        raise config_error(("rankers", name, "contrastive"), message)
     if "beta" in read and settings["beta"] > settings["gamma"]:
         message = f"found {settings['beta']}, expected at most gamma, which is {settings['gamma']}."
         raise config_error((*path, "beta"), message)
@@ -103,7 +113,7 @@ def check_loss_settings(name: str, ranker: dict, schema: dict) -> None:
 def check_checkpoint(name: str, ranker: dict) -> None:
     """A checkpoint is used as it is, and one of a hub is pinned, because its main branch may change."""
     checkpoint, revision = ranker["checkpoint"], ranker["revision"]
-    if checkpoint and ranker["loss"]:
+    if checkpoint and is_trained(ranker):
         message = "is used as it is, so it goes without a loss; to train further, name it as weights of an encoder."
         raise config_error(("rankers", name, "checkpoint"), message)
     if checkpoint and checkpoint.startswith(WORDS_PREFIX):
@@ -134,7 +144,7 @@ def missing(config: dict, name: str, key: str, section: str, reason: str) -> Con
 
 def check_untrained(name: str, ranker: dict) -> None:
     """A ranker that is used as it is has no keys of training."""
-    for key in ("training", "training_set", "in_batch", "contrastive"):
+    for key in ("training", "training_set", "seeds", "validation_candidates"):
         if ranker[key] is not None:
             raise config_error(("rankers", name, key), "has no effect without a loss; add one or take the key out.")
 
@@ -212,6 +222,20 @@ def check_validation(config: dict, name: str, ranker: dict) -> None:
         raise config_error(path, f"missing, but the teacher of ranker {name} is measured on it.")
 
 
+def check_validation_candidates(config: dict, name: str, ranker: dict) -> None:
+    """Candidates are read by who validates, and found by who can retrieve."""
+    candidates, path = ranker["validation_candidates"], ("rankers", name, "validation_candidates")
+    if candidates is None:
+        return
+    if not config["training"][ranker["training"]]["validate_every"]:
+        message = f"has no effect, because training.{ranker['training']}.validate_every is null; take the key out."
+        raise config_error(path, message)
+    architecture = config["rankers"][candidates["ranker"]]["architecture"]
+    if not constant_of("architectures", architecture, "RETRIEVES"):
+        message = f"{candidates['ranker']} is a {architecture}, which has no index to search."
+        raise config_error((*path, "ranker"), message)
+
+
 def check_clustering(config: dict, name: str, ranker: dict) -> None:
     """The clustered queries are those that the ranker trains on."""
     if ranker["clustering"]:
@@ -222,7 +246,10 @@ def check_clustering(config: dict, name: str, ranker: dict) -> None:
 
 
 def check_in_batch(config: dict, name: str, ranker: dict) -> None:
-    """In-batch scores need queries and passages apart, in the student and in its in-batch teacher."""
+    """In-batch scores need several queries, and them and passages apart in the student and in its in-batch teacher."""
+    if config["training"][ranker["training"]]["batch_size"] == 1:
+        message = f"found 1, but ranker {name} learns from the passages of a batch's other queries."
+        raise config_error(("training", ranker["training"], "batch_size"), message)
     teacher = ranker["in_batch"]["teacher"]
     for who, path in ((name, ("in_batch",)), (teacher, ("in_batch", "teacher"))):
         architecture = config["rankers"][who]["architecture"]
@@ -251,6 +278,8 @@ def parents(config: dict, ranker: dict) -> Iterator[str]:
         yield ranker["in_batch"]["teacher"]
     if finder := finder_of(config, ranker["training_set"]):
         yield finder
+    if ranker["validation_candidates"]:
+        yield ranker["validation_candidates"]["ranker"]
 
 
 def finder_of(config: dict, training_set: str | None) -> str | None:

@@ -140,8 +140,8 @@ class Ranker(nn.Module, ABC):
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def load_ranker(folder: str | Path) -> Ranker:
-    """The ranker in a folder that `save` has written, in evaluation mode on the best device there is."""
+def load_ranker(folder: str | Path, device: torch.device | None = None) -> Ranker:
+    """The ranker in a folder that `save` has written, in evaluation mode on a device, or on the best there is."""
     folder = Path(folder)
     settings = ranker_settings(json.loads((folder / "ranker.json").read_text()))
     check_safetensors(folder / "model.safetensors")
@@ -151,7 +151,7 @@ def load_ranker(folder: str | Path) -> Ranker:
     architecture = named("architectures", settings.architecture)
     model = architecture(settings, architecture.blank_encoder(folder, weights), tokenizer)
     model.load_weights(weights)
-    return model.to(best_device()).eval()
+    return model.to(device or best_device()).eval()
 
 
 def model_files(folder: str | Path) -> list[Path]:

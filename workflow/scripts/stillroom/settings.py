@@ -62,8 +62,19 @@ class LossSettings:
 
 
 @dataclass(frozen=True)
+class ValidationCandidatesSettings:
+    """Which ranker's index is searched for validation candidates; both are names of inputs."""
+
+    ranker: str
+    index: str
+
+
+@dataclass(frozen=True)
 class RankerSettings:
-    """All that the training of one ranker reads; teacher, training set and clustering are names of inputs."""
+    """All that the training of one ranker reads.
+
+    Teacher, training set, clustering and validation candidates are names of inputs.
+    """
 
     architecture: str
     encoder: EncoderSettings
@@ -88,16 +99,18 @@ class RankerSettings:
     sampler: str
     clustering: str | None
     in_batch: InBatchSettings | None
+    validation_candidates: ValidationCandidatesSettings | None
 
 
 def ranker_settings(resolved: dict) -> RankerSettings:
     """The settings from a nested dict, made by `stillroom.config.resolve_ranker` or `settings_to_dict`."""
-    training, in_batch = resolved["training"], resolved["in_batch"]
+    training, in_batch, candidates = (resolved[key] for key in ("training", "in_batch", "validation_candidates"))
     parts = {
         "encoder": EncoderSettings(**resolved["encoder"]),
         "training": TrainingSettings(**training) if training else None,
         "loss_settings": LossSettings(**resolved["loss_settings"]),
         "in_batch": InBatchSettings(**in_batch) if in_batch else None,
+        "validation_candidates": ValidationCandidatesSettings(**candidates) if candidates else None,
     }
     return RankerSettings(**{**resolved, **parts})
 

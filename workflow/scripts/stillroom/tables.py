@@ -12,6 +12,7 @@ from scipy.stats import ttest_rel
 
 from stillroom.config import labels_of, systems_of
 from stillroom.files import atomic_path
+from stillroom.seed_lines import EACH, Line, lines_of, said
 
 logger = logging.getLogger(__name__)
 
@@ -43,20 +44,23 @@ def make_table(
     """
     metrics = read_metrics(metrics_paths)
     columns = [(test_set, measure) for test_set in settings["test_sets"] for measure in settings["measures"]]
-    rows = system_rows(settings)
-    values = [[mean_of(metrics, test_set, system, measure) for test_set, measure in columns] for system, _ in rows]
+    lines = table_lines(settings, metrics, columns)
+    values = np.array([line.values for line in lines])
+    printed = [f"{test_set} {printed_measure(measure)}" for test_set, measure in columns]
     counts = {test_set: queries_of(metrics, test_set) for test_set in settings["test_sets"]}
     notes = [f"Queries: {', '.join(f'{test_set} {count:,}' for test_set, count in counts.items())}."]
     notes += [SEEN_NOTE] if settings["seen"] else []
+    notes += seeds_notes(settings)
     notes += [expectation_note(expectation, settings, metrics) for expectation in settings["expectations"]]
     write_table(
         title=settings["title"],
-        rows=rows,
+        rows=[(line.system, line.labels) for line in lines],
         headers=[f"{test_set} {measure}" for test_set, measure in columns],
-        printed=[f"{test_set} {printed_measure(measure)}" for test_set, measure in columns],
-        values=np.array(values),
+        printed=printed,
+        values=values,
         notes=notes,
         paths=(csv_path, md_path, tex_path),
+        cells=marked(values, printed, np.array([line.competes for line in lines])),
         label_headers=settings["label_columns"],
     )
 
@@ -70,17 +74,43 @@ def read_metrics(paths: list[str]) -> Metrics:
     return metrics
 
 
+def table_lines(settings: dict, metrics: Metrics, columns: list[tuple[str, str]]) -> list[Line]:
+    """The lines of a table in their order, with the values of its columns."""
+
+    def values_of(system: str) -> np.ndarray:
+        return np.array([mean_of(metrics, test_set, system, measure) for test_set, measure in columns])
+
+    rows, how = systems_of_rows(settings), settings["over_seeds"]
+    return [line for labels, systems in rows for line in lines_of(labels, systems, how, values_of)]
+
+
 def system_rows(settings: dict) -> list[Row]:
-    """(system, labels) of every line: a ranker's row has one per seed; labels of marked encoders carry the mark."""
+    """(system, labels) of every system: a ranker's row has one per seed."""
+    return [
+        (system, said(labels, f"seed {seed}") if len(systems) > 1 else labels)
+        for labels, systems in systems_of_rows(settings)
+        for system, seed in systems.items()
+    ]
+
+
+def systems_of_rows(settings: dict) -> list[tuple[tuple[str, ...], dict[str, int | None]]]:
+    """Per row its labels, of which those of marked encoders carry the mark, and its systems, each with its seed."""
     rows = []
     for place, row in enumerate(settings["rows"]):
         first, *others = labels_of(row)
         labels = (f"{first} {SEEN_MARK}" if place in settings["seen"] else first, *others)
-        named, seeds = systems_of(row, settings["seeds"]), settings["seeds"].get(row.get("ranker"))
-        for number, system in enumerate(named):
-            seed = f", seed {seeds[number]}" if len(named) > 1 else ""
-            rows.append((system, (*labels[:-1], labels[-1] + seed)))
+        seeds = settings["seeds"].get(row.get("ranker"), [None])
+        rows.append((labels, dict(zip(systems_of(row, settings["seeds"]), seeds, strict=True))))
     return rows
+
+
+def seeds_notes(settings: dict) -> list[str]:
+    """Which lines are means over seeds, where the table has such lines."""
+    if settings["over_seeds"] == EACH:
+        return []
+    rows = [(labels_of(row), settings["seeds"].get(row.get("ranker"), [])) for row in settings["rows"]]
+    named = [f"{', '.join(labels)} (seeds {', '.join(map(str, seeds))})" for labels, seeds in rows if len(seeds) > 1]
+    return [f"Means over seeds: {'; '.join(named)}."] if named else []
 
 
 def mean_of(metrics: Metrics, test_set: str, system: str, measure: str) -> float:
@@ -223,17 +253,21 @@ def latex(title: str, labels: list[tuple[str, ...]], headers: Headers, cells: Ce
     )
 
 
-def marked(values: np.ndarray, printed: list[str]) -> Cells:
+def marked(values: np.ndarray, printed: list[str], competes: np.ndarray | None = None) -> Cells:
     """The numbers as printed, and whether each is the best of its column (equal as printed counts).
 
-    The share of judged passages is no contest.
+    The share of judged passages is no contest, and only rows that compete take part in one.
     """
+    competes = np.ones(len(values), dtype=bool) if competes is None else competes
     texts = [[number(value) for value in row] for row in values]
     best = [
         None if "judged" in name or np.isnan(column).all() else number(np.nanmax(column))
-        for name, column in zip(printed, values.T, strict=True)
+        for name, column in zip(printed, values[competes].T, strict=True)
     ]
-    return [[(text, text == best[place]) for place, text in enumerate(row)] for row in texts]
+    return [
+        [(text, bool(takes_part) and text == best[place]) for place, text in enumerate(row)]
+        for row, takes_part in zip(texts, competes, strict=True)
+    ]
 
 
 def bold(row: list[tuple[str, bool]], opening: str, closing: str | None = None) -> list[str]:

@@ -161,7 +161,8 @@ def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
             passages_path=inputs["passages"],
         )
     if "in_batch_teacher" in inputs:
-        in_batch_teacher = load_ranker(inputs["in_batch_teacher"].parent)
+        in_batch_teacher = load_ranker(inputs["in_batch_teacher"].parent, teacher_device())
+        logger.info("the in-batch teacher computes on %s", in_batch_teacher.device)
         if in_batch_teacher.tokenizer.get_vocab() != tokenizer.get_vocab():
             raise ValueError(
                 f"{inputs['in_batch_teacher'].parent}: the in-batch teacher reads the student's token ids, but has "
@@ -174,6 +175,16 @@ def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
         "validation": validation,
         "in_batch_teacher": in_batch_teacher,
     }
+
+
+def teacher_device() -> torch.device:
+    """Where the in-batch teacher computes: on a second GPU where there is one, and no other process has it.
+
+    Hofstätter et al. 2021 (arXiv:2104.06967): on a GPU of its own for batches of 96 and 256.
+    """
+    student = best_device()
+    has_second = student.type == "cuda" and process_count() == 1 and torch.cuda.device_count() > 1
+    return torch.device("cuda", 1) if has_second else student
 
 
 def log_cut_passages(lengths: np.ndarray, limit: int) -> None:
@@ -200,7 +211,7 @@ class Trainer:
         self.model, self.settings, self.seed = model, settings, seed
         self.triples, self.queries, self.passages = grouped(triples, training.negatives), queries, passages
         self.validation, self.in_batch_teacher = validation, in_batch_teacher
-        self.loss = ranker_loss(settings)
+        self.loss = ranker_loss(settings) if settings.loss else None
         self.in_batch_loss = with_settings(settings.in_batch.loss, settings) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(self.triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(
@@ -301,7 +312,7 @@ class Trainer:
             )
 
     def batch_loss(self, rows: np.ndarray) -> torch.Tensor:
-        """The loss of the groups in these rows, and the weighted in-batch loss where there is one.
+        """The loss of the groups in these rows, the weighted in-batch loss, or the sum of both.
 
         With several processes too it is that of the whole batch: see `stillroom.data_parallel`.
         """
@@ -313,11 +324,12 @@ class Trainer:
             teacher_BP = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
         if self.in_batch_loss is None:
             return self.loss(gather(self.model.score_groups(queries, passages)), teacher_BP)
+        with torch.no_grad():  # first, so that a GPU of its own works while the student's does
+            teacher_QP = self.in_batch_teacher.score_all(queries, passages, gather)
         student = by_kind(self.model.score_all(queries, passages, gather))
-        with torch.no_grad():
-            teacher = by_kind(self.in_batch_teacher.score_all(queries, passages, gather))
-        loss = self.loss(of_groups(*student), teacher_BP)
-        return loss + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
+        teacher = by_kind(teacher_QP.to(self.model.device))
+        loss = self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
+        return loss if self.loss is None else loss + self.loss(of_groups(*student), teacher_BP)
 
     def record(self) -> None:
         """Every few steps a line of the curve, with the validation measures where they are due."""

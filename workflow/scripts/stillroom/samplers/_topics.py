@@ -20,8 +20,8 @@ def topic_batches(
     if len(queries) < batch_size:
         raise ValueError(f"batch_size is {batch_size}, but there are only {len(queries)} training queries.")
     rows_of_query = dict(zip(queries.tolist(), np.split(by_query, starts[1:]), strict=True))
-    clusters = triples.cluster_of_query[queries]
-    queries_of_cluster = [queries[clusters == cluster] for cluster in np.unique(clusters)]
+    queries_of_cluster = group_by_cluster(queries, triples.cluster_of_query[queries])
+    check_pairs_of_clusters(queries_of_cluster, batch_size)
 
     def batch(step: int) -> np.ndarray:
         random = np.random.default_rng([seed, step])
@@ -31,13 +31,35 @@ def topic_batches(
     return batch
 
 
+def group_by_cluster(queries: np.ndarray, clusters: np.ndarray) -> list[np.ndarray]:
+    """The queries of each cluster that has any."""
+    order = np.argsort(clusters, kind="stable")
+    starts = np.flatnonzero(np.diff(clusters[order])) + 1
+    return np.split(queries[order], starts)
+
+
+def check_pairs_of_clusters(queries_of_cluster: list[np.ndarray], batch_size: int) -> None:
+    """Stop when no two clusters together fill a batch: every batch would mix topics."""
+    largest = sorted((len(queries) for queries in queries_of_cluster), reverse=True)[:2]
+    if sum(largest) < batch_size:
+        raise ValueError(
+            f"batch_size is {batch_size}, but the largest clusters have {' and '.join(map(str, largest))} training "
+            "queries; lower batch_size or the number of clusters."
+        )
+
+
 def draw_queries(random: np.random.Generator, queries_of_cluster: list[np.ndarray], count: int) -> np.ndarray:
-    """Different queries of one cluster, drawn uniformly; a cluster that is too small is topped up from another."""
+    """Different queries of one cluster, drawn uniformly; a cluster that is too small is topped up from another.
+
+    Differs from the paper: that other cluster is drawn among those that are large enough, and where none is, there are
+    several; the authors' code takes any.
+    """
+    others = random.permutation(len(queries_of_cluster)).tolist()
     drawn = np.empty(0, dtype=np.int64)
-    for cluster in random.permutation(len(queries_of_cluster)):
+    while (missing := count - len(drawn)) > 0:
+        enough = (cluster for cluster in others if len(queries_of_cluster[cluster]) >= missing)
+        cluster = next(enough, others[0]) if len(drawn) else others[0]
+        others.remove(cluster)
         queries = queries_of_cluster[cluster]
-        wanted = min(count - len(drawn), len(queries))
-        drawn = np.concatenate([drawn, random.choice(queries, wanted, replace=False)])
-        if len(drawn) == count:
-            break
+        drawn = np.concatenate([drawn, random.choice(queries, min(missing, len(queries)), replace=False)])
     return drawn

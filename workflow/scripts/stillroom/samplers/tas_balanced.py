@@ -1,11 +1,14 @@
 """TAS-Balanced: topic-aware batches with balanced margins."""
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
 
 from stillroom.samplers._topics import topic_batches
 from stillroom.triples import Triples
+
+logger = logging.getLogger(__name__)
 
 NEEDS_CLUSTERS = True
 NEEDS_TEACHER = True
@@ -22,6 +25,7 @@ def tas_balanced(triples: Triples, *, batch_size: int, seed: int) -> Callable[[i
     with a single triple are kept (the authors' code drops them).
     """
     margins = triples.teacher_scores[:, 0] - triples.teacher_scores[:, 1:].mean(axis=1)
+    log_single_triples(triples.query)
 
     def draw_triple(random: np.random.Generator, rows: np.ndarray) -> int:
         bins = margin_bins(margins[rows])
@@ -36,3 +40,13 @@ def margin_bins(margins: np.ndarray) -> np.ndarray:
     if width == 0:
         return np.zeros(len(margins), dtype=np.int64)
     return np.minimum((BINS * (margins - lowest) / width).astype(np.int64), BINS - 1)
+
+
+def log_single_triples(query: np.ndarray) -> None:
+    """Say how many queries have nothing to balance."""
+    triples_of_query = np.unique(query, return_counts=True)[1]
+    if single := int((triples_of_query == 1).sum()):
+        logger.info(
+            "%s of %s queries have one triple only: kept, it is drawn whenever its query is",
+            f"{single:,}", f"{len(triples_of_query):,}",
+        )  # fmt: skip

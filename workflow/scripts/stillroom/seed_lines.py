@@ -1,0 +1,41 @@
+"""Lines of a table for rankers with several seeds: one each, their mean, or all and their spread."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+EACH, MEAN, SPREAD = "each", "mean", "spread"
+
+
+class Line(NamedTuple):
+    """One line of a table. Summaries of lines above them take no part in the contest for the best of a column."""
+
+    system: str
+    labels: tuple[str, ...]
+    values: np.ndarray
+    competes: bool = True
+
+
+def lines_of(
+    labels: tuple[str, ...], systems: dict[str, int | None], how: str, values_of: Callable[[str], np.ndarray]
+) -> list[Line]:
+    """The lines of one row: `systems` are its systems and the seed of each, `how` is `over_seeds` of the table."""
+    values = {system: values_of(system) for system in systems}
+    if len(systems) == 1:
+        return [Line(system, labels, values[system]) for system in systems]
+    ranker, way = next(iter(systems)).split("/seed-")[0], next(iter(systems)).rpartition("/")[2]
+    mean = np.mean(list(values.values()), axis=0)
+    if how == MEAN:
+        return [Line(f"{ranker}/mean/{way}", labels, mean)]
+    lines = [Line(system, said(labels, f"seed {seed}"), values[system]) for system, seed in systems.items()]
+    if how == SPREAD:
+        deviation = np.std(list(values.values()), axis=0, ddof=1)
+        lines.append(Line(f"{ranker}/mean/{way}", said(labels, "mean"), mean, competes=False))
+        lines.append(Line(f"{ranker}/deviation/{way}", said(labels, "standard deviation"), deviation, competes=False))
+    return lines
+
+
+def said(labels: tuple[str, ...], more: str) -> tuple[str, ...]:
+    """The labels, with more said in the last."""
+    return (*labels[:-1], f"{labels[-1]}, {more}")
