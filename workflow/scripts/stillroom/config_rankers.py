@@ -57,6 +57,8 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     check_passage_tokens(config, name, ranker)
     check_kernels(config, name, ranker)
     check_checkpointing(config, name, ranker)
+    check_chunks(config, name, ranker)
+    check_whole_batch(name, ranker)
     check_validation(config, name, ranker)
     check_clustering(config, name, ranker)
     if ranker["in_batch"]:
@@ -174,6 +176,24 @@ def check_checkpointing(config: dict, name: str, ranker: dict) -> None:
     if is_on and constant_of("architectures", ranker["architecture"], "WORDS"):
         message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
         raise config_error(("training", ranker["training"], "gradient_checkpointing"), message)
+
+
+def check_chunks(config: dict, name: str, ranker: dict) -> None:
+    """Gradient caching represents batches in several chunks."""
+    training, encoder = config["training"][ranker["training"]], config["encoders"][ranker["encoder"]]
+    passage_tokens = training["passage_tokens"] or encoder["passage_tokens"]
+    longest = 2 * training["batch_size"] * (encoder["query_tokens"] + passage_tokens)  # tokens of a joint encoder
+    if training["chunk_tokens"] and training["chunk_tokens"] >= longest:
+        message = f"found {training['chunk_tokens']}, but no batch of ranker {name} has more than {longest} tokens"
+        raise config_error(("training", ranker["training"], "chunk_tokens"), f"{message}; take the key out.")
+
+
+def check_whole_batch(name: str, ranker: dict) -> None:
+    """A loss over the passages of the whole batch needs queries and passages apart."""
+    loss, architecture = ranker["loss"], ranker["architecture"]
+    if constant_of("losses", loss, "WHOLE_BATCH") and not constant_of("architectures", architecture, "IN_BATCH"):
+        message = f"{loss} needs scores of the passages of a batch's other queries, which a {architecture} has not."
+        raise config_error(("rankers", name, "loss"), message)
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:

@@ -11,12 +11,14 @@ import os
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from stillroom.batch_negatives import BatchNegatives
 from stillroom.data_parallel import (
     gather,
     is_main,
@@ -198,6 +200,8 @@ class Trainer:
         self.triples, self.queries, self.passages = triples, queries, passages
         self.validation, self.in_batch_teacher = validation, in_batch_teacher
         self.loss = named("losses", settings.loss)
+        is_whole_batch = import_module(self.loss.__module__).WHOLE_BATCH
+        self.batch_negatives = BatchNegatives(triples) if is_whole_batch else None
         self.in_batch_loss = named("losses", settings.in_batch.loss) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(
@@ -269,7 +273,12 @@ class Trainer:
 
     def join_gradients(self) -> None:
         """The gradients of all processes together. In-batch, each applies the kernels to the texts of all."""
-        sum_gradients(self.model, whole=self.model.kernel_parameters() if self.in_batch_loss else ())
+        sum_gradients(self.model, whole=self.model.kernel_parameters() if self.compares_batch else ())
+
+    @property
+    def compares_batch(self) -> bool:
+        """Whether queries are compared with the passages of the batch's other queries."""
+        return self.in_batch_loss is not None or self.batch_negatives is not None
 
     def check_finite(self, loss: float) -> None:
         """Stop at a loss that is not a number."""
@@ -298,7 +307,7 @@ class Trainer:
             )
 
     def batch_loss(self, rows: np.ndarray) -> torch.Tensor:
-        """The pairwise loss of the triples in these rows, and the weighted in-batch loss where there is one.
+        """The loss of the triples in these rows, and the weighted in-batch loss where there is one.
 
         With several processes too it is that of the whole batch: see `stillroom.data_parallel`.
         """
@@ -309,13 +318,18 @@ class Trainer:
         teacher_B2 = None
         if self.triples.teacher_scores is not None:
             teacher_B2 = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
-        if self.in_batch_loss is None:
+        if not self.compares_batch:
             return self.loss(gather(self.model.score_triples(queries, positives, negatives)), teacher_B2)
         student = by_kind(self.model.score_all(queries, [*positives, *negatives], gather))
+        if self.batch_negatives:
+            loss = self.loss(self.batch_negatives.candidates(*student, rows), teacher_B2)
+        else:
+            loss = self.loss(torch.stack([scores_QQ.diagonal() for scores_QQ in student], dim=1), teacher_B2)
+        if self.in_batch_loss is None:
+            return loss
         with torch.no_grad():
             teacher = by_kind(self.in_batch_teacher.score_all(queries, [*positives, *negatives], gather))
-        pairwise = self.loss(torch.stack([scores_QQ.diagonal() for scores_QQ in student], dim=1), teacher_B2)
-        return pairwise + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
+        return loss + self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
 
     def record(self) -> None:
         """Every few steps a line of the curve, with the validation measures where they are due."""

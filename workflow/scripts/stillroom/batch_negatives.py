@@ -1,0 +1,39 @@
+"""In-batch negatives: for every query the passages of the whole batch, without those that are relevant for it.
+
+Shape suffixes: Q = queries of the batch, and their relevant and other passages; P = 1 + 2·Q.
+"""
+
+import numpy as np
+import torch
+
+from stillroom.triples import Triples, pair_keys
+
+
+class BatchNegatives:
+    """Which passages of a batch are negatives of which of its queries.
+
+    Karpukhin et al. 2020 (arXiv:2004.04906), Sec. 3.2: the other queries' relevant passages, and the other passages of
+    all queries, the query's own included ("gold" negatives and one of BM25).
+    Differs from the paper: a passage that any training triple says to be relevant for the query is no negative of it.
+    With several triples per query a batch would else have one passage on both sides of the same query.
+    """
+
+    def __init__(self, triples: Triples):
+        self.triples = triples
+        self.relevant_keys = np.unique(pair_keys(triples.query, triples.positive))  # sorted
+
+    def candidates(self, relevant_QQ: torch.Tensor, other_QQ: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        """scores_QP of the triples in these rows: a query's own relevant passage, then those of the batch.
+
+        -inf where a passage is no negative, as the own relevant one is not.
+        """
+        is_relevant = torch.as_tensor(self.is_relevant(rows), device=relevant_QQ.device)
+        negatives = torch.cat([relevant_QQ, other_QQ], dim=1).masked_fill(is_relevant, float("-inf"))
+        return torch.cat([relevant_QQ.diagonal()[:, None], negatives], dim=1)
+
+    def is_relevant(self, rows: np.ndarray) -> np.ndarray:
+        """(Q, 2·Q) whether the relevant, and then the other passages of these triples are relevant for each query."""
+        passages = np.concatenate([self.triples.positive[rows], self.triples.negative[rows]])
+        keys = pair_keys(self.triples.query[rows][:, None], passages[None])
+        places = np.searchsorted(self.relevant_keys, keys).clip(max=len(self.relevant_keys) - 1)
+        return self.relevant_keys[places] == keys
