@@ -27,9 +27,7 @@ def expected_candidates(relevant, other, rows):
     for place, row in enumerate(rows):
         scores = [*relevant[place], *other[place]]
         pairs = zip(passages, scores, strict=True)
-        negatives = [
-            -math.inf if (TRIPLES.query[row], passage) in known else score for passage, score in pairs
-        ]
+        negatives = [-math.inf if (TRIPLES.query[row], passage) in known else score for passage, score in pairs]
         lines.append([relevant[place][place], *negatives])
     return np.array(lines)
 

@@ -547,6 +547,11 @@ def test_a_variant_without_its_constants_is_reported(tmp_path, monkeypatch):
         constant_of("losses", "mse", "NEEDS_TEACHER")
 
 
+@pytest.mark.parametrize("name", names("losses"))
+def test_every_loss_says_what_it_reads(name):
+    assert all(isinstance(constant_of("losses", name, constant), bool) for constant in ("NEEDS_TEACHER", "WHOLE_BATCH"))
+
+
 def test_defaults_are_filled_in_at_every_level():
     config = checked()
     assert config["corpora"]["wiki"]["text"] == "repaired"
