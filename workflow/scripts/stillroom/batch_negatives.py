@@ -1,7 +1,9 @@
 """In-batch negatives: for every query the passages of the whole batch, without those that are relevant for it.
 
-Shape suffixes: Q = queries of the batch, and their relevant and other passages; P = 1 + 2·Q.
+Shape suffixes: Q = queries of the batch, and their relevant passages; P = passages that they are compared with.
 """
+
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -22,18 +24,23 @@ class BatchNegatives:
         self.triples = triples
         self.relevant_keys = np.unique(pair_keys(triples.query, triples.positive))  # sorted
 
-    def candidates(self, relevant_QQ: torch.Tensor, other_QQ: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+    def candidates(self, relevant_QQ: torch.Tensor, other_QP: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
         """scores_QP of the triples in these rows: a query's own relevant passage, then those of the batch.
 
         -inf where a passage is no negative, as the own relevant one is not.
         """
-        is_relevant = torch.as_tensor(self.is_relevant(rows), device=relevant_QQ.device)
-        negatives = torch.cat([relevant_QQ, other_QQ], dim=1).masked_fill(is_relevant, float("-inf"))
-        return torch.cat([relevant_QQ.diagonal()[:, None], negatives], dim=1)
+        is_relevant_QP = torch.as_tensor(self.is_relevant(rows), device=relevant_QQ.device)
+        negatives_QP = torch.cat([relevant_QQ, other_QP], dim=1).masked_fill(is_relevant_QP, float("-inf"))
+        return torch.cat([relevant_QQ.diagonal()[:, None], negatives_QP], dim=1)
 
     def is_relevant(self, rows: np.ndarray) -> np.ndarray:
-        """(Q, 2·Q) whether the relevant, and then the other passages of these triples are relevant for each query."""
-        passages = np.concatenate([self.triples.positive[rows], self.triples.negative[rows]])
+        """(Q, P) whether the relevant, and then the other passages of these triples are relevant for each query."""
+        passages = np.concatenate([self.triples.positive[rows], self.triples.negative[rows].T.ravel()])
         keys = pair_keys(self.triples.query[rows][:, None], passages[None])
         places = np.searchsorted(self.relevant_keys, keys).clip(max=len(self.relevant_keys) - 1)
         return self.relevant_keys[places] == keys
+
+
+def batch_negatives(loss: str, triples: Triples) -> BatchNegatives | None:
+    """The in-batch negatives of the triples, if a loss reads them."""
+    return BatchNegatives(triples) if import_module(f"stillroom.losses.{loss}").WHOLE_BATCH else None

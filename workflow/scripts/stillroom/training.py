@@ -11,14 +11,13 @@ import os
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from stillroom.batch_negatives import BatchNegatives
+from stillroom.batch_negatives import batch_negatives
 from stillroom.data_parallel import (
     gather,
     is_main,
@@ -200,8 +199,7 @@ class Trainer:
         self.triples, self.queries, self.passages = triples, queries, passages
         self.validation, self.in_batch_teacher = validation, in_batch_teacher
         self.loss = named("losses", settings.loss)
-        is_whole_batch = import_module(self.loss.__module__).WHOLE_BATCH
-        self.batch_negatives = BatchNegatives(triples) if is_whole_batch else None
+        self.batch_negatives = batch_negatives(settings.loss, triples)
         self.in_batch_loss = named("losses", settings.in_batch.loss) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(
