@@ -164,9 +164,11 @@ def test_any_metrics_file_is_a_target(project):
         f"{METRICS}/tasb/seed-1/exact.json",
         f"{METRICS}/tas_b/seed-one/exact.json",
         f"{METRICS}/bert_cat/seed-1/exact.json",  # a cross-encoder has no vectors to search
+        f"{METRICS}/read/rerank.json",  # a score file has no scores of candidates
     ],
 )
 def test_a_metrics_file_that_cannot_be_is_refused(project, target):
+    project.configure({"teachers.read": {"scores": "own/scores.tsv"}})
     status, text = project.snakemake("--dry-run", "--", target)
     assert status != 0
     assert f"No rule to produce {target}" in text or "Missing input files for rule" in text

@@ -99,7 +99,8 @@ def test_notes_say_how_it_was_measured_and_name_every_machine_once(make):
     other = {**DOT, "device": "A CPU", "threads": 1, "passages": 90}
     _, markdown, _ = make((CAT_ROW, CAT), (DOT_ROW, DOT), (DOT_ROW | {"label": "Other"}, other))
     notes = [line for line in markdown.splitlines() if line.startswith("- Re-ranking")]
-    how = "from token ids to float32 scores: median of 3 queries after one for warming up"
+    timed = "median over 3 queries, timed again for two seconds where it is quick, after a call for warming up"
+    how = f"from token ids to float32 scores: {timed}"
     assert notes == [
         f"- Re-ranking 1,000 passages of dev for one query, {how}, on A GPU, 2 threads.",
         f"- Re-ranking 90 passages of dev for one query, {how}, on A CPU, 1 thread.",

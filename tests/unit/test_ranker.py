@@ -148,6 +148,15 @@ def test_layers_keeps_the_first_layers_and_their_weights(make_ranker, tiny_encod
         assert cut.encoder(ids).last_hidden_state.numpy() == pytest.approx(expected.numpy(), rel=1e-5, abs=1e-6)
 
 
+def test_an_encoder_that_is_stored_in_half_precision_is_trained_in_single(make_ranker, tiny_encoder, tmp_path, torch):
+    from transformers import AutoModel, AutoTokenizer
+
+    AutoModel.from_pretrained(tiny_encoder).half().save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(tmp_path)
+    ranker = make_ranker(encoder__weights=str(tmp_path))
+    assert {parameter.dtype for parameter in ranker.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("layers", [[2], [2, 1]])
 def test_a_list_of_layers_keeps_these_in_its_order(layers, make_ranker, tiny_encoder, texts, torch):
     from transformers import AutoModel

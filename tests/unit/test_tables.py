@@ -223,6 +223,18 @@ def test_an_expectation_may_be_about_the_mean_of_several_rankers(make):
     assert f"- Expected: both above one in MRR@10: {result}." in markdown
 
 
+def test_rankers_weigh_the_same_however_many_seeds_they_have(make):
+    side = {"rankers": ["good", "poor"], "way": "exact", "label": "both"}
+    expected = {"better": side, "than": BM25, "measure": "RR@10", "test_sets": ["dev"]}
+    metrics, _, markdown, _ = make(seeds={"good": [1, 2], "poor": [1]}, expectations=[expected])
+    each = {
+        name: np.mean([values(metrics, "dev", f"{name}/seed-{seed}/exact", "RR@10") for seed in seeds], axis=0)
+        for name, seeds in {"good": [1, 2], "poor": [1]}.items()
+    }
+    mean = f"{np.mean(list(each.values())):.3f}".removeprefix("0")
+    assert "- Expected: both above BM25 in MRR@10: dev " in markdown and f"({mean} to " in markdown
+
+
 def test_several_columns_of_labels_print_each_group_once(make):
     rows = [
         {"label": ["BM25", "–"], "bm25": "bm25"},

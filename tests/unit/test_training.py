@@ -378,17 +378,22 @@ def test_half_precision_without_a_gpu_stops_with_one_sentence(precision, train, 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_only_the_encoder_computes_in_half_precision(precision, architecture, make_trainer, torch):
     """On a CPU by way of the trainer, which does not ask for a GPU."""
-    seen = []
+    seen, head_types = [], set()
     changes = {"architecture": architecture, "join_layer": 1, "training__dropout": 0.0}
+    changes |= {"dimensions": 8} if architecture == "colbert" else {}
     exact, trainer = make_trainer(**changes), make_trainer(**changes, training__precision=precision)
     inner = trainer.model.encoder.encoder.layer[0].intermediate.dense
     inner.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
+    heads = [part for name in ("classifier", "linear") if (part := getattr(trainer.model, name, None)) is not None]
+    for head in heads:
+        head.register_forward_hook(lambda module, given, found: head_types.update({given[0].dtype, found.dtype}))
     rows = trainer.batch(0)
     texts = trainer.queries.take(trainer.triples.query[rows]), trainer.passages.take(trainer.triples.positive[rows])
     with torch.no_grad():
         scores, expected = trainer.model.score(*texts), exact.model.score(*texts)
     assert set(seen) == {{"bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
     assert scores.dtype == torch.float32
+    assert head_types == ({torch.float32} if architecture in ("bert_cat", "colbert", "prettr") else set())
     assert scores.numpy() == pytest.approx(expected.numpy(), rel=0.05, abs=0.1)
     assert not torch.equal(scores, expected)
     assert steps(trainer, 1) == pytest.approx(steps(exact, 1), rel=0.05, abs=0.01)

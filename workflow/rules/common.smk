@@ -38,6 +38,7 @@ ENVIRONMENT = "../../envs/stillroom.yaml"
 QUERY_SETS = resolve_query_sets(CONFIG)
 TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers
 TRAINED = [name for name, ranker in CONFIG["rankers"].items() if ranker["loss"]]
+AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
 UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not ranker["loss"]]
 
 # The files that make a ranker.

@@ -12,7 +12,7 @@ SYSTEM = "|".join(
     [
         any_of(CONFIG["bm25"]),
         f"({any_of(CONFIG['rankers'])})/seed-\\d+/rerank",
-        f"({any_of(CONFIG['teachers'])})/rerank",
+        f"({any_of(AVERAGED)})/rerank",
         f"({any_of(retrieving_rankers(CONFIG))})/seed-\\d+/({any_of(CONFIG['indexes'])})",
     ]
 )

@@ -347,7 +347,7 @@ def efficiency_settings(wildcards):
 # reports.smk
 
 
-def shown(table, test_sets):
+def table_block(table, test_sets):
     """A table's block, the seeds of its rankers, and the places of its rows whose encoder knows the collection."""
     seeds = seeds_of(CONFIG, rankers_of(table))
     return stable({**table, "seeds": seeds, "seen": rows_that_saw(CONFIG, test_sets, table["rows"])})
@@ -356,13 +356,13 @@ def shown(table, test_sets):
 def table_settings(wildcards):
     """What a table is made from, beside the metrics."""
     table = CONFIG["tables"][wildcards.table]
-    return shown(table, table["test_sets"])
+    return table_block(table, table["test_sets"])
 
 
 def length_table_settings(wildcards):
     """What a length table is made from, beside the metrics."""
     table = CONFIG["length_tables"][wildcards.length_table]
-    return shown(table, [table["test_set"]])
+    return table_block(table, [table["test_set"]])
 
 
 def table_metrics(wildcards):
@@ -397,8 +397,10 @@ def efficiency_table_inputs(wildcards):
     """What the rankers of an efficiency table cost, with the first seed, and the indexes that its rows name."""
     table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
     test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
-    trained = [(f"{row['ranker']}/seed-{TEACHER_SEED}", row["index"]) for row in table["rows"]]
+    measured = [(f"{row['ranker']}/seed-{TEACHER_SEED}", row["index"]) for row in table["rows"]]
+    folders = [f"{RESULTS}/indexes/{corpus}/{ranker}/{index}" for ranker, index in measured if index]
     return {
-        "efficiency": [f"{RESULTS}/efficiency/{test_set}/{ranker}/rerank.json" for ranker, _ in trained],
-        "indexes": [f"{RESULTS}/indexes/{corpus}/{ranker}/{index}/index" for ranker, index in trained if index],
+        "efficiency": [f"{RESULTS}/efficiency/{test_set}/{ranker}/rerank.json" for ranker, _ in measured],
+        "indexes": [f"{folder}/index" for folder in folders],
+        "passage_ids": [f"{folder}/docid" for folder in folders],
     }

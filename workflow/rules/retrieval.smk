@@ -135,6 +135,8 @@ rule average_runs:
         run=f"{RESULTS}/runs/{{test_set}}/{{teacher}}/rerank.trec",
     log:
         f"{RESULTS}/logs/runs/{{test_set}}/{{teacher}}/rerank.log",
+    wildcard_constraints:
+        teacher=any_of(AVERAGED),
     conda:
         ENVIRONMENT
     params:

@@ -14,7 +14,6 @@ Makes, under results/<experiment>/:
     teacher_scores/<teacher>/<training_set>.csv               of a score file: rows and triples that did not match
 """
 
-AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
 PUBLISHED = [name for name in CONFIG["teachers"] if name not in AVERAGED]
 DOWNLOADED = [name for name in PUBLISHED if is_url(CONFIG["teachers"][name]["scores"])]
 

@@ -55,8 +55,7 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     if ranker["training"] is None:
         raise missing(config, name, "training", "training", f"the loss {ranker['loss']} needs it")
     check_passage_tokens(config, name, ranker)
-    check_kernels(config, name, ranker)
-    check_checkpointing(config, name, ranker)
+    check_training_read(config, name, ranker)
     check_chunks(config, name, ranker)
     check_whole_batch(name, ranker)
     check_validation(config, name, ranker)
@@ -92,6 +91,8 @@ def check_checkpoint(name: str, ranker: dict) -> None:
     if checkpoint and ranker["loss"]:
         message = "is used as it is, so it goes without a loss; to train further, name it as weights of an encoder."
         raise config_error(("rankers", name, "checkpoint"), message)
+    if checkpoint and checkpoint.startswith(WORDS_PREFIX):
+        raise config_error(("rankers", name, "checkpoint"), "is a file of words, expected a model; see encoders.")
     if checkpoint and is_hub_id(checkpoint) and not revision:
         message = f"missing; {checkpoint} is of a hub (there is no such folder), so name the commit to take."
         raise config_error(("rankers", name, "revision"), message)
@@ -162,20 +163,17 @@ def check_words(config: dict, name: str, ranker: dict) -> None:
             raise config_error(("encoders", ranker["encoder"], key), "has no effect with words:; take the key out.")
 
 
-def check_kernels(config: dict, name: str, ranker: dict) -> None:
-    """A learning rate of kernels is for architectures that have some."""
-    rate = config["training"][ranker["training"]]["kernel_learning_rate"]
-    if rate is not None and not constant_of("architectures", ranker["architecture"], "KERNELS"):
-        message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
-        raise config_error(("training", ranker["training"], "kernel_learning_rate"), message)
-
-
-def check_checkpointing(config: dict, name: str, ranker: dict) -> None:
-    """Gradient checkpointing is for the layers of an encoder, which architectures that start from words do not have."""
-    is_on = config["training"][ranker["training"]]["gradient_checkpointing"]
-    if is_on and constant_of("architectures", ranker["architecture"], "WORDS"):
-        message = f"has no effect on ranker {name}, a {ranker['architecture']}; train that with another block."
-        raise config_error(("training", ranker["training"], "gradient_checkpointing"), message)
+def check_training_read(config: dict, name: str, ranker: dict) -> None:
+    """Kernels' learning rates are for kernels; gradient checkpointing is for the layers of an encoder."""
+    architecture, training = ranker["architecture"], config["training"][ranker["training"]]
+    read = {
+        "kernel_learning_rate": constant_of("architectures", architecture, "KERNELS"),
+        "gradient_checkpointing": not constant_of("architectures", architecture, "WORDS"),
+    }
+    for key, is_read in read.items():
+        if training[key] and not is_read:
+            message = f"has no effect on ranker {name}, a {architecture}; train that with another block."
+            raise config_error(("training", ranker["training"], key), message)
 
 
 def check_chunks(config: dict, name: str, ranker: dict) -> None:

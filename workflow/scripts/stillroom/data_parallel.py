@@ -37,6 +37,7 @@ def run_in_processes(count: int, function: Callable[[], None]) -> None:
     if count == 1:
         function()
         return
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it warns of each that it ends
     with tempfile.TemporaryDirectory() as folder:
         failure, arguments = Path(folder, "failure"), (count, Path(folder), function)
         group = start_processes(be_member, arguments, count, join=False, daemon=True, start_method="fork")
@@ -64,10 +65,20 @@ def be_member(number: int, count: int, folder: Path, function: Callable[[], None
     except Exception as error:
         error.add_note(f"In process {number} of {count}:\n{traceback.format_exc()}")
         own = folder / str(number)
-        own.write_bytes(pickle.dumps(error))
+        own.write_bytes(pickled(error))
         with suppress(FileExistsError):
             (folder / "failure").hardlink_to(own)
         raise SystemExit(1) from None
+
+
+def pickled(error: Exception) -> bytes:
+    """The error, or, if it is of a kind that cannot travel, one that says the same."""
+    try:
+        content = pickle.dumps(error)
+        pickle.loads(content)
+    except Exception:
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+    return content
 
 
 def end_with_parent() -> None:
@@ -94,10 +105,12 @@ def join_group(number: int, count: int, meeting: Path) -> None:
 
 
 def process_count() -> int:
+    """How many processes share every batch; 1 without a group."""
     return PartialState().num_processes if is_initialized() else 1
 
 
 def process_number() -> int:
+    """This process's place among them, from 0."""
     return PartialState().process_index if is_initialized() else 0
 
 

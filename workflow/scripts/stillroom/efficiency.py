@@ -93,7 +93,7 @@ def costs(model: Ranker, queries: Texts, passages: Texts, memory: PeakMemory) ->
         "milliseconds": 1000 * seconds,
         "uncached_milliseconds": 1000 * (represent_seconds + seconds),
         "kept_bytes": None if kept is None else bytes_of(kept) / len(passages),
-        "peak_bytes": memory.bytes(),
+        "peak_bytes": memory.peak(),
     }
 
 

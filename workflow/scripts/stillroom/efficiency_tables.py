@@ -81,11 +81,17 @@ def three_digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def median_of(queries: int) -> str:
+    """How often was timed."""
+    each = f"median over {queries} queries" if queries > 1 else "one query"
+    return f"{each}, timed again for two seconds where it is quick, after a call for warming up"
+
+
 def notes(settings: dict, costs: list[dict]) -> Iterator[str]:
     """How the numbers came about; those of several machines are no comparison, and are named."""
     yield from dict.fromkeys(
         f"Re-ranking {cost['passages']:,} passages of {settings['test_set']} for one query, from token ids to float32 "
-        f"scores: median of {cost['queries']} queries after one for warming up, on {cost['device']}, "
+        f"scores: {median_of(cost['queries'])}, on {cost['device']}, "
         f"{cost['threads']} thread{'s' if cost['threads'] > 1 else ''}."
         for cost in costs
     )

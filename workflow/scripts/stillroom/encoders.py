@@ -48,7 +48,7 @@ def load_encoder(encoder: EncoderSettings, dropout: float | None = None) -> PreT
             setattr(config, name, dropout)
     folder = locate_weights(encoder.weights, encoder.revision).parent
     check_safetensors(folder / WEIGHTS[0])
-    model = AutoModel.from_pretrained(folder, config=config, use_safetensors=True)
+    model = AutoModel.from_pretrained(folder, config=config, dtype=torch.float32, use_safetensors=True)
     if is_choice:
         keep_layers(model, kept_layers(encoder, config))
     return model

@@ -29,7 +29,8 @@ class PeakMemory:
         elif self.is_known:
             CLEAR_REFS.write_text(RESET_PEAK)
 
-    def bytes(self) -> int | None:
+    def peak(self) -> int | None:
+        """The most bytes since `restart`."""
         if not self.is_known:
             return None
         if self.device.type == "cuda":

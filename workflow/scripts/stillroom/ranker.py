@@ -168,5 +168,5 @@ def model_files(folder: str | Path) -> list[Path]:
 
 
 def best_device() -> torch.device:
-    """The first GPU where there is one, else the CPU."""
+    """The process's GPU, the first outside a group of processes, or the CPU where there is none."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -68,14 +68,14 @@ def report_pooling(folder: Path, settings: RankerSettings) -> None:
 
 
 def check_similarity(folder: Path, is_normalized: bool, settings: RankerSettings) -> None:
-    """Vectors of length 1 where the model makes such, or compares by cosine; `cosine` is also written by default."""
+    """Vectors of length 1 where the model makes such, or may compare by cosine, which is written by default."""
     config = read_json(folder / "config_sentence_transformers.json", default={})
-    similarity = config.get("similarity_fn_name") or "dot"
-    if similarity not in ("dot", "cosine"):
+    similarity = config.get("similarity_fn_name")
+    if similarity not in (None, "dot", "cosine"):
         raise ValueError(f"{folder}: this model compares by {similarity}, but a bert_dot by dot product or cosine.")
     if is_normalized and not settings.normalize:
         raise ValueError(f"{folder}: this model normalizes its vectors, but the ranker says normalize: false.")
-    if settings.normalize and not is_normalized and similarity != "cosine":
+    if settings.normalize and not is_normalized and similarity == "dot":
         raise ValueError(f"{folder}: this model does not normalize its vectors, but the ranker says normalize: true.")
     if similarity == "cosine" and not settings.normalize:
         logger.warning("%s names the cosine as its similarity, the ranker takes dot products: normalize: false", folder)

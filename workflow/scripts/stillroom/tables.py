@@ -15,6 +15,7 @@ from stillroom.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
+NOTHING = "–"
 SEEN_MARK = "†"
 SEEN_NOTE = f"{SEEN_MARK} The encoder has seen text of this kind in its own pre-training: not a zero-shot result."
 LATEX = str.maketrans(
@@ -95,12 +96,10 @@ def queries_of(metrics: Metrics, test_set: str) -> int:
 def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str:
     """One line: what was expected, and per test set whether it holds, with both means and a paired t-test."""
     measure, results = expectation["measure"], []
-    better, than = (systems_of(expectation[side], settings["seeds"]) for side in ("better", "than"))
-    label_of = {systems_of(row, settings["seeds"])[0]: ", ".join(labels_of(row)) for row in settings["rows"]}
-    own = (expectation[side].get("label") for side in ("better", "than"))
-    names = [name or label_of.get(systems[0], systems[0]) for name, systems in zip(own, (better, than), strict=True)]
+    sides = [expectation[side] for side in ("better", "than")]
+    names = [name_of(side, settings) for side in sides]
     for test_set in expectation["test_sets"] or settings["test_sets"]:
-        one, other = (query_values(metrics, test_set, systems, measure) for systems in (better, than))
+        one, other = (side_values(metrics, test_set, side, measure, settings["seeds"]) for side in sides)
         holds = one.mean() > other.mean()
         p_value = ttest_rel(one, other).pvalue if (one != other).any() else 1.0
         verdict = "holds" if holds else "DOES NOT HOLD"
@@ -111,8 +110,22 @@ def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str
     return f"Expected: {names[0]} above {names[1]} in {printed_measure(measure)}: {'; '.join(results)}."
 
 
+def name_of(side: dict, settings: dict) -> str:
+    """What a side of an expectation is called: its own label, or those of its row."""
+    system = systems_of(side, settings["seeds"])[0]
+    label_of = {systems_of(row, settings["seeds"])[0]: labels_of(row) for row in settings["rows"]}
+    named = [label for label in label_of.get(system, (system,)) if label != NOTHING]
+    return side.get("label") or ", ".join(named)
+
+
+def side_values(metrics: Metrics, test_set: str, side: dict, measure: str, seeds: dict) -> np.ndarray:
+    """A measure by query, averaged over the seeds of each ranker, and then over the rankers."""
+    each = [{"ranker": ranker, "way": side["way"]} for ranker in side["rankers"]] if "rankers" in side else [side]
+    return np.mean([query_values(metrics, test_set, systems_of(one, seeds), measure) for one in each], axis=0)
+
+
 def query_values(metrics: Metrics, test_set: str, systems: list[str], measure: str) -> np.ndarray:
-    """A measure by query, in the order of the query ids, averaged over the systems."""
+    """A measure by query, in the order of the query ids, averaged over the seeds."""
     each = [metrics[test_set, system]["measures"][measure]["by_query"] for system in systems]
     return np.array([[values[query_id] for query_id in sorted(each[0])] for values in each]).mean(axis=0)
 
@@ -231,7 +244,7 @@ def bold(row: list[tuple[str, bool]], opening: str, closing: str | None = None) 
 
 def number(value: float) -> str:
     """Three decimals without a leading zero, as the papers print them; a dash where there is nothing."""
-    return "–" if np.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else f"{value:.3f}"
+    return NOTHING if np.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else f"{value:.3f}"
 
 
 def align(cell: str, width: int, is_number: bool) -> str:

@@ -256,8 +256,8 @@ class Trainer:
             group["lr"] = group["peak"] * self.factor(step)
         self.optimizer.zero_grad(set_to_none=True)
         mean = 0.0
-        for batch in range(step * training.accumulate, (step + 1) * training.accumulate):
-            loss = self.batch_loss(self.batch(batch)) / training.accumulate
+        for number in range(step * training.accumulate, (step + 1) * training.accumulate):
+            loss = self.batch_loss(self.batch(number)) / training.accumulate
             self.check_finite(loss.item())
             self.scaler.scale(loss).backward()
             mean += loss.item()

@@ -25,10 +25,10 @@ class Colbert(LateInteraction):
     """score(q, p) = Σ_l max_m q_l · p_m. Khattab and Zaharia 2020 (arXiv:2004.12832), MaxSim.
 
     As in Hofstätter et al. 2020 (arXiv:2010.02666): full-width vectors (no compression), dot products of un-normalised
-    vectors, no [MASK] augmentation of the query. The original's vectors: `dimensions: 128`, a linear layer without bias
-    on the encoder's, and `normalize: true`, length 1. The authors' published checkpoint has `dimensions: 768`, which
-    compress nothing, with `linear_bias`, and reads 8 [MASK] tokens after every query (`query_augmentation`), beyond its
-    length limit.
+    vectors; no [MASK] augmentation of the query unless it is set. The original's vectors: `dimensions: 128`, a linear
+    layer without bias on the encoder's, and `normalize: true`, length 1. The authors' published checkpoint has
+    `dimensions: 768`, which compress nothing, with `linear_bias`, and reads 8 [MASK] tokens after every query
+    (`query_augmentation`), beyond its length limit.
     Differs from the paper: in-batch scores mask each passage with its own mask (the original code does not). The
     original also reads [Q] and [D] markers, fills queries up with [MASK] and leaves out passages' punctuation. Scores
     are divided by `temperature`.
@@ -36,6 +36,9 @@ class Colbert(LateInteraction):
 
     def __init__(self, settings, encoder, tokenizer):
         super().__init__(settings, encoder, tokenizer)
+        if settings.query_augmentation and tokenizer.mask_token_id is None:
+            message = f"but the tokenizer of {settings.encoder.weights} has no [MASK]; set it to 0"
+            raise ValueError(f"colbert: query_augmentation is {settings.query_augmentation}, {message}.")
         self.linear = None
         if settings.dimensions is not None:
             self.linear = nn.Linear(encoder.config.hidden_size, settings.dimensions, bias=settings.linear_bias)
