@@ -1,6 +1,5 @@
 """Gradient caching: the gradients of the whole batch, from one chunk after the other."""
 
-import numpy as np
 import pytest
 
 from stillroom import batches
@@ -61,31 +60,45 @@ def largest_difference(found, expected):
     )
 
 
-@pytest.mark.parametrize("name", SETUPS)
-def test_gradients_are_those_of_the_whole_batch_at_once(name, make_trainer, monkeypatch, torch):
-    """In float64, so that nothing but an error could make a difference."""
+@pytest.fixture
+def in_float64(monkeypatch, torch):
+    """A function that has a trainer compute in float64, so that nothing but an error makes a difference."""
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)  # what upholds float32 elsewhere
-    whole = make_trainer(**SETUPS[name], training__dropout=0.0)
-    chunked = make_trainer(**SETUPS[name], training__dropout=0.0, training__chunk_tokens=TOKENS)
-    for trainer in (whole, chunked):
-        trainer.model.double()
-        if trainer.in_batch_teacher:
-            trainer.in_batch_teacher.double()
-    expected = gradients(whole, torch)
-    assert expected["loss"].dtype == torch.float64
-    assert largest_difference(gradients(chunked, torch), expected) < 1e-10
+
+    def convert(trainer):
+        for model in (trainer.model, trainer.in_batch_teacher):
+            if model is not None:
+                model.double()
+        return trainer
+
+    return convert
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", SETUPS)
-def test_the_same_dropout_masks_and_precision_come_back(name, precision, make_trainer, monkeypatch, torch):
+def test_gradients_are_those_of_the_whole_batch_at_once(name, make_trainer, in_float64, torch):
+    changes = {**SETUPS[name], "training__dropout": 0.0}
+    expected = gradients(in_float64(make_trainer(**changes)), torch)
+    assert expected["loss"].dtype == torch.float64
+    found = gradients(in_float64(make_trainer(**changes, training__chunk_tokens=TOKENS)), torch)
+    assert largest_difference(found, expected) < 1e-10
+
+
+@pytest.mark.parametrize("name", ["bert_dot in-batch distillation", "dpr", "tk", "prettr"])
+def test_the_same_dropout_masks_come_back(name, make_trainer, in_float64, monkeypatch, torch):
     """Against the same chunks, but with all that was computed kept."""
-    changes = {**SETUPS[name], "training__dropout": 0.3, "training__precision": precision}
-    found = gradients(make_trainer(**changes, training__chunk_tokens=TOKENS), torch)
+    changes = {**SETUPS[name], "training__dropout": 0.3}
+    found = gradients(in_float64(make_trainer(**changes, training__chunk_tokens=TOKENS)), torch)
     after = torch.rand(3)
     monkeypatch.setitem(batches.CHUNK_TOKENS, "cpu", TOKENS)
-    assert largest_difference(found, gradients(make_trainer(**changes), torch)) < 1e-6
+    assert largest_difference(found, gradients(in_float64(make_trainer(**changes)), torch)) < 1e-10
     assert torch.equal(torch.rand(3), after)  # and the second time leaves no trace in the random numbers
+
+
+def test_half_precision_comes_back(make_trainer, monkeypatch, torch):
+    changes = {"loss": "in_batch_nll", "architecture": "dpr", "training__precision": "bf16"}
+    found = gradients(make_trainer(**changes, training__chunk_tokens=TOKENS), torch)
+    monkeypatch.setitem(batches.CHUNK_TOKENS, "cpu", TOKENS)
+    assert largest_difference(found, gradients(make_trainer(**changes), torch)) < 1e-5
 
 
 def events_of_backward(trainer):
@@ -143,11 +156,11 @@ def test_of_the_forward_pass_little_more_than_the_representations_is_kept(make_t
     assert chunked >= 4 * 32 * (16 + 32)  # the representations themselves
 
 
-def test_with_gradient_checkpoints_too_the_gradients_are_the_same(make_trainer, torch):
+def test_with_gradient_checkpoints_too_the_gradients_are_the_same(make_trainer, in_float64, torch):
     changes = {"loss": "in_batch_nll", "architecture": "dpr", "training__dropout": 0.0}
-    expected = gradients(make_trainer(**changes), torch)
+    expected = gradients(in_float64(make_trainer(**changes)), torch)
     both = make_trainer(**changes, training__chunk_tokens=TOKENS, training__gradient_checkpointing=True)
-    assert largest_difference(gradients(both, torch), expected) < 1e-5
+    assert largest_difference(gradients(in_float64(both), torch), expected) < 1e-10
 
 
 def test_steps_of_several_batches_are_clipped_and_taken_as_without(make_trainer, torch):
@@ -189,9 +202,8 @@ def test_dropout_masks_come_back_on_a_gpu(make_trainer, monkeypatch, torch):
     assert largest_difference(found, gradients(whole, torch)) < 1e-5
 
 
-def test_a_text_longer_than_a_chunk_is_a_chunk_of_its_own(make_trainer, torch):
+def test_a_text_longer_than_a_chunk_is_a_chunk_of_its_own(make_trainer, in_float64, torch):
     changes = {"loss": "in_batch_nll", "training__dropout": 0.0}
-    expected = gradients(make_trainer(**changes), torch)
-    found = gradients(make_trainer(**changes, training__chunk_tokens=1), torch)
-    assert largest_difference(found, expected) < 1e-5
-    assert np.isfinite(found["loss"].item())
+    expected = gradients(in_float64(make_trainer(**changes)), torch)
+    found = gradients(in_float64(make_trainer(**changes, training__chunk_tokens=1)), torch)
+    assert largest_difference(found, expected) < 1e-10
