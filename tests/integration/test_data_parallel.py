@@ -27,7 +27,14 @@ SETUPS = {
     "colbert in-batch": {**TAS_BALANCED, "architecture": "colbert"},
     "prettr": {"architecture": "prettr", "join_layer": 1},
     "dpr in-batch": {**TAS_BALANCED, "architecture": "dpr"},
+    "dpr in-batch negatives": {"loss": "in_batch_nll", "architecture": "dpr"},
     "tk": {"architecture": "tk"},
+    "tk in-batch negatives": {"loss": "in_batch_nll", "architecture": "tk"},
+    "colbert in-batch negatives with gradient caching": {
+        "loss": "in_batch_nll",
+        "architecture": "colbert",
+        "training__chunk_tokens": 70,
+    },
     "tk in-batch": {**TAS_BALANCED, "architecture": "tk"},
     "bert_dot on groups in-batch": {
         **TAS_BALANCED,

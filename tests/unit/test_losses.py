@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stillroom.losses._in_batch import in_batch
+from stillroom.losses.in_batch_nll import in_batch_nll
 from stillroom.losses.margin_mse import margin_mse
 from stillroom.losses.mse import mse
 from stillroom.losses.ranknet import ranknet
@@ -125,6 +126,61 @@ def test_weighted_ranknet_of_extreme_scores_is_finite(torch):
     student = torch.tensor([[-2000.0, 2000.0], [2000.0, -2000.0]], requires_grad=True)
     weighted_ranknet(student, torch.tensor([[1.0, 0.0], [1.0, 0.0]])).backward()
     assert student.grad.tolist() == [[-0.5, 0.5], [0.0, 0.0]]
+
+
+def negative_log_likelihood(student):
+    """Query by query: how unlikely its relevant passage (column 0) is among all."""
+    return np.mean([-math.log(math.exp(line[0]) / sum(math.exp(score) for score in line)) for line in student])
+
+
+@pytest.mark.parametrize("shape", [(9, 2), (4, 9), (1, 3)])
+def test_in_batch_nll_and_its_gradient_agree_with_a_loop_over_queries(shape, torch):
+    student = scores(*shape)
+    tensor = torch.tensor(student, requires_grad=True)
+    loss = in_batch_nll(tensor)
+    loss.backward()
+    assert loss.item() == pytest.approx(negative_log_likelihood(student), rel=1e-12)
+    for place in np.ndindex(shape):
+        step = np.zeros(shape)
+        step[place] = 1e-5
+        slope = (negative_log_likelihood(student + step) - negative_log_likelihood(student - step)) / 2e-5
+        assert tensor.grad[place].item() == pytest.approx(slope, rel=1e-5, abs=1e-8)
+
+
+def test_in_batch_nll_of_two_passages_is_ranknet(torch):
+    student = torch.tensor(scores(7, 2))
+    assert in_batch_nll(student, None).item() == pytest.approx(ranknet(student).item(), rel=1e-12)
+
+
+def test_in_batch_nll_ignores_the_teacher_and_passages_that_do_not_count(torch):
+    student = torch.tensor([[1.0, 2.0, -math.inf], [0.5, -math.inf, -1.0]], requires_grad=True)
+    loss = in_batch_nll(student, torch.full((2, 3), math.nan))
+    loss.backward()
+    assert loss.item() == pytest.approx((math.log1p(math.e) + math.log1p(math.exp(-1.5))) / 2)
+    assert student.grad[0, 2] == student.grad[1, 1] == 0
+    assert student.grad.isfinite().all()
+
+
+def test_in_batch_nll_of_extreme_scores_is_finite(torch):
+    student = torch.tensor([[-2000.0, 2000.0, 0.0], [2000.0, -2000.0, 0.0]], requires_grad=True)
+    loss = in_batch_nll(student)
+    loss.backward()
+    assert loss.item() == 2000.0
+    assert student.grad.tolist() == [[-0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_in_batch_nll_of_cosines_has_next_to_nothing_to_learn_without_a_temperature(torch):
+    """A perfect ranker against one that knows nothing: the best loss is near the worst, and its gradient as large."""
+    perfect = torch.full((1, 256), -1.0, requires_grad=True)
+    with torch.no_grad():
+        perfect[0, 0] = 1.0
+    ignorant = torch.zeros(1, 256)
+    loss = in_batch_nll(perfect)
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log1p(255 * math.exp(-2)))
+    assert loss.item() > 0.6 * in_batch_nll(ignorant).item()
+    assert perfect.grad[0, 0] < -0.9  # though there is nothing left to gain
+    assert in_batch_nll(perfect / 0.05).item() < 1e-12 < 5 < in_batch_nll(ignorant / 0.05).item()
 
 
 def in_batch_margin_mse(student_relevant, student_other, teacher_relevant, teacher_other):

@@ -107,7 +107,7 @@ SCHEMA_ERRORS = [
     (
         "training.short.zzz",
         1,
-        ": unknown key; the legal keys are accumulate, batch_size, dropout, gradient_checkpointing, ",
+        ": unknown key; the legal keys are accumulate, batch_size, chunk_tokens, dropout, gradient_checkpointing, ",
     ),
     ("training.short.steps", None, ": missing; the block needs steps."),
     ("training.short.steps", 0, ": found 0, expected at least 1."),
@@ -143,6 +143,7 @@ SCHEMA_ERRORS = [
     ("rankers.student.contrastive", 0, ": found 0, expected more than 0."),
     ("training_sets.triples.negatives.from", 7, ": found 7, expected text or a block of keys; write '7' in quotes."),
     ("training_sets.triples.negatives.from", {"ranker": "plain"}, ".index: missing; the block needs ranker, index."),
+    ("training.short.chunk_tokens", 0, ": found 0, expected at least 1."),
     (
         "tables.main.rows.1.way",
         None,
@@ -333,6 +334,21 @@ SENSE_ERRORS = [
         "training.short.passage_tokens",
         201,
         ": found 201, but ranker cross trains with it and encoders.tiny.passage_tokens is 200.",
+    ),
+    (
+        "training.short.chunk_tokens",
+        2 * 32 * (24 + 200),
+        ": found 14336, but no batch of ranker cross has more than 14336 tokens; take the key out.",
+    ),
+    (
+        "rankers.cross.loss",
+        "in_batch_nll",
+        ": in_batch_nll needs scores of the passages of a batch's other queries, which a bert_cat has not.",
+    ),
+    (
+        "rankers.student.loss",
+        "in_batch_nll",
+        "rankers.student.teacher: has no effect with loss in_batch_nll and sampler random; take the key out.",
     ),
     ("rankers.plain.training", "short", ": has no effect without a loss; add one or take the key out."),
     (
@@ -624,6 +640,17 @@ def test_vectors_of_words_have_no_layers_and_no_revision(key, value):
     assert str(error.value) == f"encoders.words.{key}: has no effect with words:; take the key out."
 
 
+def test_gradient_caching_is_for_chunks_that_are_smaller_than_batches():
+    chunk_tokens = 2 * 32 * (24 + 200) - 1
+    assert checked("training.short.chunk_tokens", chunk_tokens)["training"]["short"]["chunk_tokens"] == chunk_tokens
+
+
+@pytest.mark.parametrize("architecture", ["bert_dot", "dpr", "colbert"])
+def test_in_batch_negatives_need_no_teacher(architecture):
+    ranker = {"architecture": architecture, "encoder": "tiny", "loss": "in_batch_nll", "training": "short"}
+    assert checked("rankers.another", ranker)["rankers"]["another"]["teacher"] is None
+
+
 def test_training_may_cut_passages_as_the_encoder_does_or_shorter():
     for limit in (3, 200):
         assert checked("training.short.passage_tokens", limit)["training"]["short"]["passage_tokens"] == limit
@@ -665,6 +692,11 @@ def test_a_variant_without_its_constants_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr("stillroom.config_rankers.PACKAGE", tmp_path)
     with pytest.raises(ValueError, match=r"losses/mse\.py: expected a line `NEEDS_TEACHER = …`, as in"):
         constant_of("losses", "mse", "NEEDS_TEACHER")
+
+
+@pytest.mark.parametrize("name", names("losses"))
+def test_every_loss_says_what_it_reads(name):
+    assert all(isinstance(constant_of("losses", name, constant), bool) for constant in ("NEEDS_TEACHER", "WHOLE_BATCH"))
 
 
 def test_defaults_are_filled_in_at_every_level():

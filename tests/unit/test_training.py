@@ -165,6 +165,10 @@ SETUPS = {
         False,
     ),
     "dpr": ({"architecture": "dpr"}, False),
+    "dpr with in-batch negatives and gradient caching": (
+        {"architecture": "dpr", "loss": "in_batch_nll", "training__chunk_tokens": 70},
+        False,
+    ),
     "prettr": ({"architecture": "prettr", "join_layer": 1}, False),
     "tk": ({"architecture": "tk", "training__kernel_learning_rate": 1e-2, "training__optimizer": "adam"}, False),
     "colbert compressed": ({"architecture": "colbert", "dimensions": 8}, False),
@@ -217,6 +221,7 @@ CHANGES = {
     "the seed": ({}, {"seed": 2}, r"seed \(1 → 2\)"),
     "the code": ({}, {"code": "def"}, r"code \(abc → def\)"),
     "a length limit": ({"encoder__passage_tokens": 31}, {}, r"encoder\.passage_tokens \(32 → 31\)"),
+    "gradient caching": ({"training__chunk_tokens": 70}, {}, r"training\.chunk_tokens \(None → 70\)"),
     "the optimizer and the batches per step": (
         {"training__optimizer": "adam", "training__accumulate": 2},
         {},

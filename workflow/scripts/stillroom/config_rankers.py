@@ -64,6 +64,8 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     check_passage_tokens(config, name, ranker)
     check_training_read(config, name, ranker)
     check_groups(config, name, ranker)
+    check_chunks(config, name, ranker)
+    check_whole_batch(name, ranker)
     check_validation(config, name, ranker)
     check_validation_candidates(config, name, ranker)
     check_clustering(config, name, ranker)
@@ -209,6 +211,29 @@ def check_training_read(config: dict, name: str, ranker: dict) -> None:
         if training[key] and not is_read:
             message = f"has no effect on ranker {name}, a {architecture}; train that with another block."
             raise config_error(("training", ranker["training"], key), message)
+
+
+def check_chunks(config: dict, name: str, ranker: dict) -> None:
+    """Gradient caching represents batches in several chunks."""
+    training, encoder = config["training"][ranker["training"]], config["encoders"][ranker["encoder"]]
+    texts = training["batch_size"] * (1 + training["negatives"])
+    passage_tokens = training["passage_tokens"] or encoder["passage_tokens"]
+    longest = texts * (encoder["query_tokens"] + passage_tokens)  # tokens of a joint encoder
+    if training["chunk_tokens"] and training["chunk_tokens"] >= longest:
+        message = f"found {training['chunk_tokens']}, but no batch of ranker {name} has more than {longest} tokens"
+        raise config_error(("training", ranker["training"], "chunk_tokens"), f"{message}; take the key out.")
+
+
+def check_whole_batch(name: str, ranker: dict) -> None:
+    """A loss over the passages of the whole batch needs queries and passages apart."""
+    loss, architecture = ranker["loss"], ranker["architecture"]
+    if (
+        loss
+        and constant_of("losses", loss, "WHOLE_BATCH")
+        and not constant_of("architectures", architecture, "IN_BATCH")
+    ):
+        message = f"{loss} needs scores of the passages of a batch's other queries, which a {architecture} has not."
+        raise config_error(("rankers", name, "loss"), message)
 
 
 def check_validation(config: dict, name: str, ranker: dict) -> None:

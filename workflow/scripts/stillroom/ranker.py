@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig
 
 from stillroom.batches import CHUNK_TOKENS, chunks_by_length, pad
 from stillroom.encoders import UNLIMITED, check_safetensors, load_encoder, load_tokenizer
+from stillroom.gradient_caching import represented_twice
 from stillroom.registry import named
 from stillroom.settings import RankerSettings, ranker_settings, settings_to_dict
 
@@ -73,12 +74,19 @@ class Ranker(nn.Module, ABC):
     def in_chunks(self, inputs: Texts, forward: Callable[[np.ndarray], list[torch.Tensor]]) -> list[torch.Tensor]:
         """Results of `forward(rows)` for length-sorted chunks of the inputs, back in the order of the inputs."""
         results: list[torch.Tensor] = [None] * len(inputs)
-        for rows in chunks_by_length([len(row) for row in inputs], CHUNK_TOKENS[self.device.type]):
+        cached_tokens = self.cached_tokens
+        for rows in chunks_by_length([len(row) for row in inputs], cached_tokens or CHUNK_TOKENS[self.device.type]):
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                chunk = forward(rows)
+                chunk = represented_twice(forward, rows, self.device) if cached_tokens else forward(rows)
             for row, result in zip(rows, chunk, strict=True):
                 results[row] = result.float()
         return results
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """So many tokens are represented at a time while training with gradient caching."""
+        training = self.settings.training
+        return training.chunk_tokens if training and self.training and torch.is_grad_enabled() else None
 
     def in_float32(self) -> torch.autocast:
         """A context within a `forward` of `in_chunks`, for what is not the encoder's: its inputs have to be float32."""

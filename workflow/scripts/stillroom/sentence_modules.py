@@ -21,7 +21,7 @@ def transformer_subfolder(folder: Path) -> str:
 
 def check_modules(folder: Path, settings: RankerSettings) -> None:
     """Pooling and normalisation are the ranker's, and there is nothing that it would leave out."""
-    modules = {kind_of(module): folder / module["path"] for module in read_json(folder / "modules.json", default=[])}
+    modules = modules_of(folder)
     if not modules:
         return
     if left_out := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
@@ -31,6 +31,11 @@ def check_modules(folder: Path, settings: RankerSettings) -> None:
         check_pooling(folder, pooling_of(modules["Pooling"]) if "Pooling" in modules else "none", settings)
         check_similarity(folder, "Normalize" in modules, settings)
     report_prompts(folder)
+
+
+def modules_of(folder: Path) -> dict[str, Path]:
+    """The modules of the model and their folders; none where it is no model of sentence-transformers."""
+    return {kind_of(module): folder / module["path"] for module in read_json(folder / "modules.json", default=[])}
 
 
 def kind_of(module: dict) -> str:
@@ -52,6 +57,14 @@ def check_pooling(folder: Path, found: str, settings: RankerSettings) -> None:
     """The vectors are pooled as the model was trained."""
     if found != settings.pooling:
         raise ValueError(f"{folder}: this model's pooling is {found}, but the ranker says {settings.pooling}.")
+
+
+def report_pooling(folder: Path, settings: RankerSettings) -> None:
+    """Say so when a training starts from vectors that are pooled in another way than the model's own."""
+    modules = modules_of(folder)
+    own = pooling_of(modules["Pooling"]) if "Pooling" in modules else settings.pooling
+    if own != settings.pooling:
+        logger.warning("%s: this model's pooling is %s, but the training starts from %s", folder, own, settings.pooling)
 
 
 def check_similarity(folder: Path, is_normalized: bool, settings: RankerSettings) -> None:

@@ -38,6 +38,7 @@ class TrainingSettings:
     gradient_clipping: float | None
     precision: str
     gradient_checkpointing: bool
+    chunk_tokens: int | None
     validate_every: int | None
     patience: int | None
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from stillroom.batch_negatives import batch_negatives
 from stillroom.data_parallel import (
     gather,
     is_main,
@@ -212,6 +213,7 @@ class Trainer:
         self.triples, self.queries, self.passages = grouped(triples, training.negatives), queries, passages
         self.validation, self.in_batch_teacher = validation, in_batch_teacher
         self.loss = ranker_loss(settings) if settings.loss else None
+        self.batch_negatives = batch_negatives(settings.loss, self.triples, triples)
         self.in_batch_loss = with_settings(settings.in_batch.loss, settings) if settings.in_batch else None
         self.batch = named("samplers", settings.sampler)(self.triples, batch_size=training.batch_size, seed=seed)
         self.factor = schedule(
@@ -283,7 +285,12 @@ class Trainer:
 
     def join_gradients(self) -> None:
         """The gradients of all processes together. In-batch, each applies the kernels to the texts of all."""
-        sum_gradients(self.model, whole=self.model.kernel_parameters() if self.in_batch_loss else ())
+        sum_gradients(self.model, whole=self.model.kernel_parameters() if self.compares_batch else ())
+
+    @property
+    def compares_batch(self) -> bool:
+        """Whether queries are compared with the passages of the batch's other queries."""
+        return self.in_batch_loss is not None or self.batch_negatives is not None
 
     def check_finite(self, loss: float) -> None:
         """Stop at a loss that is not a number."""
@@ -322,14 +329,21 @@ class Trainer:
         teacher_BP = None
         if self.triples.teacher_scores is not None:
             teacher_BP = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()
-        if self.in_batch_loss is None:
+        if not self.compares_batch:
             return self.loss(gather(self.model.score_groups(queries, passages)), teacher_BP)
-        with torch.no_grad():  # first, so that a GPU of its own works while the student's does
-            teacher_QP = self.in_batch_teacher.score_all(queries, passages, gather)
+        if self.in_batch_loss is not None:
+            with torch.no_grad():  # first, so that a GPU of its own works while the student's does
+                teacher_QP = self.in_batch_teacher.score_all(queries, passages, gather)
         student = by_kind(self.model.score_all(queries, passages, gather))
-        teacher = by_kind(teacher_QP.to(self.model.device))
-        loss = self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher)
-        return loss if self.loss is None else loss + self.loss(of_groups(*student), teacher_BP)
+        terms = []
+        if self.loss is not None:
+            negatives = self.batch_negatives
+            scores_BP = negatives.candidates(*student, rows) if negatives else of_groups(*student)
+            terms.append(self.loss(scores_BP, teacher_BP))
+        if self.in_batch_loss is not None:
+            teacher = by_kind(teacher_QP.to(self.model.device))
+            terms.append(self.settings.in_batch.weight * in_batch(self.in_batch_loss, student, teacher))
+        return sum(terms)
 
     def record(self) -> None:
         """Every few steps a line of the curve, with the validation measures where they are due."""

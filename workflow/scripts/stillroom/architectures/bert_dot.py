@@ -11,8 +11,11 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from stillroom.dual_encoder import DualEncoder
+from stillroom.encoders import locate_model
 from stillroom.pooling import POOLINGS
 from stillroom.ranker import Texts
+from stillroom.sentence_modules import report_pooling
+from stillroom.settings import RankerSettings
 
 RETRIEVES = True
 IN_BATCH = True
@@ -28,6 +31,12 @@ class BertDot(DualEncoder):
     Differs from the paper: pooling is a setting (the paper's is `cls`); with `normalize` the vectors have length 1, and
     scores are divided by `temperature`, so that cosines reach the margins of a teacher.
     """
+
+    @classmethod
+    def new(cls, settings: RankerSettings) -> "BertDot":
+        """As every ranker; a pooling that the encoder was not trained for is reported."""
+        report_pooling(locate_model(settings.encoder.weights, settings.encoder.revision), settings)
+        return super().new(settings)
 
     def encode(self, inputs: Texts, encoder: nn.Module | None = None) -> torch.Tensor:
         """vectors_BD by an encoder, the ranker's own if none is given."""

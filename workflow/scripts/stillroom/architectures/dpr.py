@@ -30,7 +30,7 @@ class Dpr(BertDot):
     folders of a BERT_Dot that open in transformers and in sentence-transformers: a DPR takes twice its size on the
     disk, and its own file alone decides what is computed again.
     Differs from the paper: as BERT_Dot, pooling (the paper's is `cls`), vectors of length 1 and a temperature are
-    settings, and any loss may train it (the paper's: negative log-likelihood over the batch's passages).
+    settings, and any loss may train it (the paper's: `in_batch_nll`).
     """
 
     def __init__(self, settings, encoder, tokenizer):

@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import kl_div as divergence
 
 NEEDS_TEACHER = True
+WHOLE_BATCH = False
 
 
 def kl_div(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor) -> torch.Tensor:

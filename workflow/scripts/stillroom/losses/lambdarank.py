@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import softplus
 
 NEEDS_TEACHER = True
+WHOLE_BATCH = False
 
 
 def lambdarank(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import torch
 
 NEEDS_TEACHER = True
+WHOLE_BATCH = False
 
 
 def listnet(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import torch
 
 NEEDS_TEACHER = True
+WHOLE_BATCH = False
 
 
 def margin_mse(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import softplus
 
 NEEDS_TEACHER = False
+WHOLE_BATCH = False
 
 
 def ranknet(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor | None = None) -> torch.Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import softplus
 
 NEEDS_TEACHER = True
+WHOLE_BATCH = False
 
 
 def weighted_ranknet(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor) -> torch.Tensor:
