@@ -79,7 +79,7 @@ rule measure_index:
         ENVIRONMENT
     threads: all_cores
     params:
-        settings=index_settings,
+        settings=build_costs_settings,
         code=code_of("measure_index"),
     script:
         "../scripts/measure_index.py"

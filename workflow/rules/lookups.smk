@@ -382,6 +382,11 @@ def efficiency_settings(wildcards):
     return {key: CONFIG["efficiency"][key] for key in ("passages", "queries", "threads")}
 
 
+def build_costs_settings(wildcards):
+    """What an index is built with, and in how many threads."""
+    return {**index_settings(wildcards), "threads": CONFIG["efficiency"]["threads"]}
+
+
 def search_costs_settings(wildcards):
     """How many queries are searched for one by one, as for a run, in how many threads."""
     queries, threads = CONFIG["efficiency"]["searches"], CONFIG["efficiency"]["threads"]
@@ -469,6 +474,7 @@ def search_table_inputs(wildcards):
         "searches": [f"{RESULTS}/efficiency/{test_set}/{ranker}/{index}.json" for index in indexes],
         "builds": [f"{RESULTS}/efficiency/indexes/{place}.json" for place in built],
         "indexes": [f"{RESULTS}/indexes/{place}/index" for place in built],
+        "passage_ids": [f"{RESULTS}/indexes/{place}/docid" for place in built],
     }
 
 

@@ -7,7 +7,6 @@ start_log(snakemake.log[0])
 measure_index(
     vectors_path=snakemake.input.vectors,
     **snakemake.params.settings,
-    threads=snakemake.threads,
     index=snakemake.wildcards.index,
     efficiency_path=snakemake.output.efficiency,
 )

@@ -115,10 +115,12 @@ def labels_of(row: dict) -> tuple[str, ...]:
 
 
 def seeds_of(config: dict, rankers: Iterable[str]) -> dict[str, list[int]]:
-    """The seeds of each ranker: its own or all; of one that is used as it is the first, because all would be alike."""
+    """The seeds of each ranker: all, and more of its own; of one that is used as it is the first: all would be alike."""
     blocks = {name: config["rankers"][name] for name in rankers}
     return {
-        name: block["seeds"] or config["seeds"] if is_trained(block) else config["seeds"][:1]
+        name: list(dict.fromkeys([*config["seeds"], *(block["seeds"] or [])]))
+        if is_trained(block)
+        else config["seeds"][:1]
         for name, block in blocks.items()
     }
 

@@ -19,7 +19,7 @@ READERS = {
 
 
 def choose_training_sets(config: dict) -> None:
-    """Fill in the only training set where none is named, for clusterings and for rankers with a loss."""
+    """Fill in the only training set where none is named, for clusterings and for rankers that are trained."""
     for name, clustering in config["clusterings"].items():
         choose_training_set(config, ("clusterings", name), clustering)
     for name, ranker in config["rankers"].items():
@@ -271,7 +271,11 @@ def check_clustering(config: dict, name: str, ranker: dict) -> None:
 
 
 def check_in_batch(config: dict, name: str, ranker: dict) -> None:
-    """In-batch scores need several queries, and them and passages apart in the student and in its in-batch teacher."""
+    """In-batch scores need several queries, and them and passages apart in both rankers, and a loss that reads both."""
+    loss = ranker["in_batch"]["loss"]
+    if not constant_of("losses", loss, "NEEDS_TEACHER"):
+        message = f"found {loss!r}, which reads no teacher; expected one of {', '.join(taught_losses())}."
+        raise config_error(("rankers", name, "in_batch", "loss"), message)
     if config["training"][ranker["training"]]["batch_size"] == 1:
         message = f"found 1, but ranker {name} learns from the passages of a batch's other queries."
         raise config_error(("training", ranker["training"], "batch_size"), message)
@@ -281,6 +285,11 @@ def check_in_batch(config: dict, name: str, ranker: dict) -> None:
         if not constant_of("architectures", architecture, "IN_BATCH"):
             message = f"{who} is a {architecture}, which cannot score the passages of a batch's other queries."
             raise config_error(("rankers", name, *path), message)
+
+
+def taught_losses() -> list[str]:
+    """The losses that read a teacher's scores."""
+    return [loss for loss in names("losses") if constant_of("losses", loss, "NEEDS_TEACHER")]
 
 
 def check_ancestors(config: dict) -> None:

@@ -66,6 +66,8 @@ def sample_triples(
     with the query's id. With `among` = `relevant` they are passages that are relevant for other training queries: in
     a small collection a passage would otherwise be seen as relevant only or as a negative only, the relevant ones of
     the test queries always as the latter, and rankers would learn passages instead of relevance.
+    With a number of `triples`, queries are taken in the order of their ids' digests until there are as many: a fair
+    draw, where the first queries of a collection may be alike.
     """
     queries, passages = IdRows.read(queries_path, "query_id"), IdRows.read(passages_path, "passage_id")
     qrels = read_qrels(qrels_path)
@@ -75,8 +77,12 @@ def sample_triples(
     relevant_of = dict(iter(qrels[qrels["grade"] > 0].groupby("query_id", sort=False)["passage_id"]))
     known = set(passages.known_ids.to_pylist())
     relevant_for_any = set(qrels.loc[qrels["grade"] > 0, "passage_id"])
-    rows, left_out = [], 0
-    for query_id in queries.known_ids.to_pylist():
+    rows, taken, left_out = [], 0, 0
+    query_ids = queries.known_ids.to_pylist()
+    for query_id in sorted(query_ids, key=id_digest) if triples else query_ids:
+        if triples and len(rows) >= triples:
+            break
+        taken += 1
         relevant = [passage_id for passage_id in relevant_of.get(query_id, []) if passage_id in known]
         found = candidates_of.get(query_id, pd.Series(dtype=str))
         unjudged = found[~found.isin(judged_of.get(query_id, []))]
@@ -89,7 +95,7 @@ def sample_triples(
         negatives = random.choice(unjudged.to_numpy(), min(per_query, len(unjudged)), replace=False)
         turns = (passage_id for passage_id in cycle(relevant) for _ in range(per_relevant))
         rows += [(query_id, *pair) for pair in zip(turns, negatives, strict=False)]
-    logger.info("%s triples of %s queries", f"{len(rows):,}", f"{len(queries) - left_out:,}")
+    logger.info("%s triples of %s queries", f"{len(rows):,}", f"{taken - left_out:,}")
     if left_out:
         logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)
     if not rows:
