@@ -43,7 +43,7 @@ SETUPS = {
         "in_batch": {"loss": "kl_div", "teacher": "tokens"},
         "training__negatives": 2,
     },
-    "colbert on groups": {"architecture": "colbert", "loss": "ckl", "training__negatives": 4},
+    "colbert on groups": {"architecture": "colbert", "loss": "ckl", "teacher": "cross", "training__negatives": 4},
 }
 LONGEST_SECONDS = 60
 
@@ -70,14 +70,6 @@ def hanging(*_):
     raise TimeoutError("a group of processes hangs")
 
 
-@pytest.fixture(scope="module")
-def in_batch_teacher(tmp_path_factory, make_ranker):
-    """The weights of a saved ColBERT."""
-    folder = tmp_path_factory.mktemp("in_batch_teacher")
-    make_ranker(architecture="colbert").save(folder)
-    return folder / "model.safetensors"
-
-
 @pytest.fixture
 def inputs(collection, in_batch_teacher):
     """All that a training may read."""
@@ -93,21 +85,6 @@ def inputs(collection, in_batch_teacher):
         "clusters": collection / "clusters.parquet",
         "in_batch_teacher": in_batch_teacher,
     }
-
-
-@pytest.fixture
-def make_trainer(make_settings, inputs, torch):
-    """A function from settings' changes to a trainer."""
-    from stillroom.registry import named
-    from stillroom.training import Trainer, read_inputs
-
-    def make(**changes):
-        settings = make_settings(**changes)
-        torch.manual_seed(3)
-        model = named("architectures", settings.architecture).new(settings).train()
-        return Trainer(model, settings, 1, **read_inputs(inputs, model.tokenizer))
-
-    return make
 
 
 @pytest.fixture

@@ -23,24 +23,6 @@ SETUPS = {
 TOKENS = 70  # of two passages or five queries of the small collection
 
 
-@pytest.fixture
-def make_trainer(make_settings, make_ranker, texts, collection):
-    """A function from settings' changes to a trainer; in-batch teachers are a ColBERT."""
-    from stillroom.training import Trainer
-    from stillroom.triples import read_triples
-
-    def make(**changes):
-        scores = collection / "teacher_scores.parquet" if "in_batch" in changes else None
-        triples = read_triples(collection / "triples.parquet", teacher_scores_path=scores)
-        teacher = make_ranker(architecture="colbert") if "in_batch" in changes else None
-        model = make_ranker(**changes).train()
-        return Trainer(
-            model, make_settings(**changes), 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher
-        )
-
-    return make
-
-
 def gradients(trainer, torch):
     """The loss and the gradients of the first batch, with the random numbers of the first step."""
     torch.manual_seed(4)
