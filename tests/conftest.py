@@ -188,9 +188,9 @@ def save_ranker(make_ranker, tmp_path):
 
 @pytest.fixture(scope="session")
 def in_batch_teacher(tmp_path_factory, make_ranker):
-    """The weights of a saved ColBERT."""
+    """The weights of a saved ColBERT, compressed, so that no student starts as its double."""
     folder = tmp_path_factory.mktemp("in_batch_teacher")
-    make_ranker(architecture="colbert").save(folder)
+    make_ranker(architecture="colbert", dimensions=8).save(folder)
     return folder / "model.safetensors"
 
 
@@ -354,7 +354,7 @@ def texts(collection, tiny_encoder):
 def make_trainer(make_settings, make_ranker, texts, collection):
     """A function from settings' changes to a trainer, on the collection's triples if there are no others.
 
-    It reads teacher scores and clusters where the settings say so; an in-batch teacher is a ColBERT.
+    It reads teacher scores and clusters where the settings say so; an in-batch teacher is a compressed ColBERT.
     """
     from stillroom.training import Trainer
     from stillroom.triples import read_triples
@@ -366,7 +366,7 @@ def make_trainer(make_settings, make_ranker, texts, collection):
             teacher_scores_path=collection / "teacher_scores.parquet" if settings.teacher else None,
             clusters_path=collection / "clusters.parquet" if settings.clustering else None,
         )
-        teacher = make_ranker(architecture="colbert") if settings.in_batch else None
+        teacher = make_ranker(architecture="colbert", dimensions=8) if settings.in_batch else None
         return Trainer(model, settings, 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher)
 
     return make
