@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from stillroom.indexes import filled_index, search
+
 ROOT = Path(__file__).parents[2]
 RESULTS = "results/tiny"
 
@@ -82,6 +84,16 @@ def test_cells_find_some_of_what_exact_search_finds_and_more_cells_find_more(fin
     assert (table["build_seconds"] > 0).all() and (table["queries_per_second"] > 0).all()
     assert table["index_bytes"][1] == table["index_bytes"][2] > table["index_bytes"][0] > 4000 * 384 * 4
     assert (finished.results / "figures/search.png").stat().st_size > 10_000
+
+
+def test_a_graph_with_faisss_parameters_finds_what_brute_force_finds(finished):
+    queries = np.load(finished.results / "embeddings/test_sets/dev/minilm/seed-1/queries.npy")
+    passages = np.load(finished.results / "embeddings/pydocs/minilm/seed-1/passages.npy")
+    best = np.argsort(-(queries @ passages.T), axis=1, kind="stable")[:, :10]
+    index = filled_index(passages, "HNSW32", ef_construction=None, threads=2)
+    _, found = search(index, queries, 10)
+    shared = [len(set(one) & set(other)) for one, other in zip(found, best, strict=True)]
+    assert np.mean(shared) / 10 >= 0.95
 
 
 def test_a_second_run_has_nothing_to_do(finished):

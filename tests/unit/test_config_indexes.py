@@ -66,6 +66,8 @@ ERRORS = [
     ("search_tables.search.ranker", "tokens", ": tokens is a colbert, which has no index; name another."),
     ("search_tables.search.ranker", "dots", ": 'dots' is not one of dot, tokens."),
     ("search_tables.search.reference", "flat", ": 'flat' is not one of exact, cells, more, graph, codes."),
+    ("search_tables.search.reference", "graph", ": found graph, which is no exact search; name an index with the fac"),
+    ("search_tables.search.reference", "more", ": found more, which is no exact search; name an index with the fact"),
     ("search_tables.search.measures", ["R@10"], ".0: 'R@10' is not one of nDCG@10."),
     ("search_tables.search.recall_at", 21, ": found 21, but retrieval.depth is 20."),
     ("search_tables.search.rows.1.index", "rerank", ": 'rerank' is not one of exact, cells, more, graph, codes."),
@@ -110,7 +112,7 @@ def test_what_is_legal_passes_and_passes_again():
     "factory", ["PQ25", "OPQ25_100,PQ25", "PQ13x4", "IVF256,PQ48x4fs", "PCA64,Flat", "L2norm,Flat"]
 )
 def test_the_number_of_dimensions_need_not_be_known(factory):
-    check_config(changed("indexes.exact.factory", factory), SCHEMA)
+    check_config(changed("indexes.other.factory", factory), SCHEMA)
 
 
 def test_clusters_are_not_counted_where_the_passages_are_not():
@@ -121,7 +123,7 @@ def test_clusters_are_not_counted_where_the_passages_are_not():
 
 def test_cells_that_a_graph_finds_take_the_graphs_parameters():
     settings = {"factory": "IVF64_HNSW32,PQ25", "nprobe": 64, "ef_search": 5, "ef_construction": 9}
-    check_config(changed("indexes.exact", settings), SCHEMA)
+    check_config(changed("indexes.other", settings), SCHEMA)
 
 
 def test_only_what_is_set_of_an_index_is_set_for_searching():

@@ -276,11 +276,22 @@ SENSE_ERRORS = [
         },
         ".loss_settings.beta: found 1.0, expected at most gamma, which is 0.5.",
     ),
-    ("rankers.plain.contrastive", 0.5, ": has no effect without a loss; add one or take the key out."),
+    ("rankers.plain.contrastive", 0.5, ": stands beside a loss that reads a teacher, one of ckl, kl_div, "),
+    ("rankers.cross.contrastive", 0.5, ": stands beside a loss that reads a teacher, one of ckl, kl_div, "),
+    (
+        "rankers.tas_b.in_batch.loss",
+        "ranknet",
+        ": found 'ranknet', which reads no teacher; expected one of ckl, kl_div, lambdarank, listnet, margin_mse",
+    ),
     (
         "training.short.negatives",
         5,
         ": found 5, but ranker cross trains with it and training_sets.triples.negatives.per_query is 4.",
+    ),
+    (
+        "training.short.negatives",
+        4,
+        ": found 4, but ranker cross trains with it and training_sets.triples.negatives.per_relevant is 1.",
     ),
     ("training_sets.triples.negatives.per_relevant", 5, ": found 5, but per_query is 4."),
     (
@@ -547,11 +558,11 @@ def test_a_ranker_may_learn_from_its_batches_alone():
     )
 
 
-def test_a_ranker_has_the_seeds_of_the_experiment_or_its_own_which_change_nothing_in_how_it_is_trained():
-    config = checked("rankers.tas_b.seeds", [4, 5, 6])
-    assert seeds_of(config, ["tas_b", "student", "plain"]) == {"tas_b": [4, 5, 6], "student": [1, 2], "plain": [1]}
+def test_a_ranker_has_the_seeds_of_the_experiment_and_more_of_its_own_which_change_nothing_in_how_it_is_trained():
+    config = checked("rankers.tas_b.seeds", [4, 2, 5])
+    assert seeds_of(config, ["tas_b", "student", "plain"]) == {"tas_b": [1, 2, 4, 5], "student": [1, 2], "plain": [1]}
     found = [system for system in systems(config) if system.startswith("tas_b/")]
-    assert found == [f"tas_b/seed-{seed}/exact" for seed in (4, 5, 6)]
+    assert found == [f"tas_b/seed-{seed}/exact" for seed in (1, 2, 4, 5)]
     assert resolve_ranker(config, "tas_b") == resolve_ranker(checked(), "tas_b")
 
 
@@ -641,7 +652,7 @@ def test_vectors_of_words_have_no_layers_and_no_revision(key, value):
 
 
 def test_gradient_caching_is_for_chunks_that_are_smaller_than_batches():
-    chunk_tokens = 2 * 32 * (24 + 200) - 1
+    chunk_tokens = 2 * 32 * 200 - 1  # of passages alone, which most here represent apart from queries
     assert checked("training.short.chunk_tokens", chunk_tokens)["training"]["short"]["chunk_tokens"] == chunk_tokens
 
 
@@ -803,6 +814,24 @@ def test_the_modules_of_a_ranker_are_its_variants_and_its_in_batch_teachers_arch
         "losses.margin_mse",
         "samplers.tas_balanced",
     ]
+    listwise = checked("rankers.student", {**changed_config()["rankers"]["student"], "loss": "ckl", "contrastive": 0.5})
+    assert modules_of_ranker(listwise, "student") == [
+        "architectures.bert_dot",
+        "losses.ckl",
+        "losses.nll",
+        "samplers.random",
+    ]
+
+
+def test_a_ranker_has_the_settings_that_its_losses_read():
+    def resolved(ranker, name):
+        return resolve_ranker(checked(f"rankers.{name}", changed_config()["rankers"][name] | ranker), name)
+
+    assert resolved({}, "student")["loss_settings"] == {}
+    kl = resolved({"loss": "kl_div", "loss_settings": {"temperature": 2}}, "student")
+    assert kl["loss_settings"] == {"temperature": 2.0}
+    ckl = resolved({"in_batch": {"loss": "ckl", "teacher": "tokens"}}, "tas_b")
+    assert set(ckl["loss_settings"]) == {"gamma", "beta", "temperature", "gradient_through_weights"}
 
 
 def test_query_sets_are_those_of_tests_training_and_validation():

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from stillroom.collections.datasets import id_digest
 from stillroom.runs import write_qrels, write_run
 from stillroom.triple_sources import sample_triples
 
@@ -139,8 +140,14 @@ def test_negatives_may_be_drawn_among_what_is_relevant_for_other_queries(sample)
         assert {negative for _, _, negative in of_query(triples, query_id)} == relevant - set(own)
 
 
-def test_the_first_triples_are_kept_when_there_is_a_limit(sample):
-    assert sample(triples=8) == sample()[:8]
+def test_a_number_of_triples_is_a_draw_of_queries_by_their_ids(sample):
+    names = ("q1", "q2", "q3")
+    drawn = sorted(names, key=id_digest)
+    assert drawn != sorted(drawn)
+    whole = sample(names)
+    by_draw = [triple for name in drawn for triple in whole if triple[0] == name]
+    for number in (1, 5, len(whole) - 1, len(whole), 10 * len(whole)):
+        assert sample(names, triples=number) == by_draw[:number]
 
 
 def test_no_triple_at_all_ends_in_one_sentence(sample):

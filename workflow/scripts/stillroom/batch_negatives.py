@@ -16,7 +16,7 @@ class BatchNegatives:
     Karpukhin et al. 2020 (arXiv:2004.04906), Sec. 3.2: the other queries' relevant passages, and the other passages of
     all queries, the query's own included ("gold" negatives and one of BM25).
     Differs from the paper: a passage that any training triple says to be relevant for the query is no negative of it.
-    With several triples per query a batch would else have one passage on both sides of the same query.
+    Otherwise a batch with two triples of a query would have it both prefer and avoid the same passage.
     """
 
     def __init__(self, groups: Triples, triples: Triples):

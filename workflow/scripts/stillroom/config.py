@@ -7,18 +7,24 @@ that read it. What another rule makes (teacher scores, clusters, triples) is an 
 import json
 from collections.abc import Iterable
 
-from stillroom.config_rankers import constant_of, is_trained, parents
+from stillroom.config_rankers import constant_of, is_trained, loss_settings_read, parents
 
 
 def resolve_ranker(config: dict, name: str) -> dict:
     """The settings that the training of one ranker reads, with its encoder and training block looked up.
 
     The names of teachers, clustering and training set stay names: they say which files are read, and a change
-    in what those blocks say arrives as a change of the files. `seeds` say how often it is trained, not how.
+    in what those blocks say arrives as a change of the files. `seeds` say how often it is trained, not how. Settings
+    of losses are those that its own read, so that another loss's new one changes nothing here.
     """
     ranker = {key: value for key, value in config["rankers"][name].items() if key != "seeds"}
-    training = config["training"][ranker["training"]] if ranker["training"] else None
-    return stable({**ranker, "encoder": config["encoders"][ranker["encoder"]], "training": training})
+    read = loss_settings_read(ranker)
+    looked_up = {
+        "encoder": config["encoders"][ranker["encoder"]],
+        "training": config["training"][ranker["training"]] if ranker["training"] else None,
+        "loss_settings": {key: value for key, value in ranker["loss_settings"].items() if key in read},
+    }
+    return stable({**ranker, **looked_up})
 
 
 def modules_of_ranker(config: dict, name: str) -> list[str]:
@@ -115,12 +121,11 @@ def labels_of(row: dict) -> tuple[str, ...]:
 
 
 def seeds_of(config: dict, rankers: Iterable[str]) -> dict[str, list[int]]:
-    """The seeds of each ranker: all, and more of its own; of one that is used as it is the first: all would be alike."""
+    """The seeds of each ranker: all, and more of its own; the first of one that is used as it is."""
     blocks = {name: config["rankers"][name] for name in rankers}
+    more = {name: block["seeds"] or [] for name, block in blocks.items()}
     return {
-        name: list(dict.fromkeys([*config["seeds"], *(block["seeds"] or [])]))
-        if is_trained(block)
-        else config["seeds"][:1]
+        name: list(dict.fromkeys([*config["seeds"], *more[name]])) if is_trained(block) else config["seeds"][:1]
         for name, block in blocks.items()
     }
 

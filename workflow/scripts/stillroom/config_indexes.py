@@ -56,13 +56,17 @@ def check_values(path: tuple, index: dict, cells: int, candidates: int) -> None:
 
 
 def check_search_table(config: dict, name: str, table: dict) -> None:
-    """Its name is free, its ranker has vectors, and runs are as deep as recall is measured."""
+    """Its name is free, its ranker has vectors, its reference is exact, and runs are as deep as recall is measured."""
     path = ("search_tables", name)
     if any(name in config[section] for section in TABLES):
         raise config_error(path, "a table has this name; choose another.")
     ranker, architecture = table["ranker"], config["rankers"][table["ranker"]]["architecture"]
     if not constant_of("architectures", architecture, "RETRIEVES"):
         raise config_error((*path, "ranker"), f"{ranker} is a {architecture}, which has no index; name another.")
+    reference = config["indexes"][table["reference"]]
+    if reference["of"] or reference["factory"] != "Flat":
+        found = f"found {table['reference']}, which is no exact search; name an index with the factory Flat."
+        raise config_error((*path, "reference"), found)
     if table["recall_at"] > config["retrieval"]["depth"]:
         found = f"found {table['recall_at']}, but retrieval.depth is {config['retrieval']['depth']}."
         raise config_error((*path, "recall_at"), found)

@@ -97,19 +97,28 @@ def check_architecture(name: str, ranker: dict, schema: dict) -> None:
 def check_loss_settings(name: str, ranker: dict, schema: dict) -> None:
     """Settings of losses that are not at their defaults are read by this ranker's, and go together."""
     keys = schema["properties"]["rankers"]["additionalProperties"]["properties"]["loss_settings"]["properties"]
-    losses = list(dict.fromkeys(block["loss"] for block in (ranker, ranker["in_batch"]) if block and block["loss"]))
-    read = {key for loss in losses for key in constants_of(PACKAGE / "losses" / f"{loss}.py").get("READS", ())}
+    losses, read = losses_of(ranker), loss_settings_read(ranker)
     settings, path = ranker["loss_settings"], ("rankers", name, "loss_settings")
     for key in keys:
         if settings[key] != keys[key]["default"] and key not in read:
             which = f"with loss {' and '.join(losses)}" if losses else "without a loss"
             raise config_error((*path, key), f"has no effect {which}; take the key out.")
-    if ranker["contrastive"] is not None and not ranker["loss"]:
-        message = "has no effect without a loss; add one or take the key out."
+    if ranker["contrastive"] is not None and ranker["loss"] not in taught_losses():
+        message = f"stands beside a loss that reads a teacher, one of {', '.join(taught_losses())}; take the key out."
         raise config_error(("rankers", name, "contrastive"), message)
     if "beta" in read and settings["beta"] > settings["gamma"]:
         message = f"found {settings['beta']}, expected at most gamma, which is {settings['gamma']}."
         raise config_error((*path, "beta"), message)
+
+
+def losses_of(ranker: dict) -> list[str]:
+    """The losses of a ranker: its own and that of its batches."""
+    return list(dict.fromkeys(block["loss"] for block in (ranker, ranker["in_batch"]) if block and block["loss"]))
+
+
+def loss_settings_read(ranker: dict) -> set[str]:
+    """The loss settings that a ranker's losses read."""
+    return {key for loss in losses_of(ranker) for key in constant_of("losses", loss, "READS")}
 
 
 def check_checkpoint(name: str, ranker: dict) -> None:
@@ -176,13 +185,14 @@ def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
 
 
 def check_groups(config: dict, name: str, ranker: dict) -> None:
-    """Where triples are sampled, a query has as many as a group."""
+    """Sampled triples fill groups: a query has as many, and so has each of its relevant passages."""
     negatives = config["training"][ranker["training"]]["negatives"]
     sampled = config["training_sets"][ranker["training_set"]]["negatives"]
-    if sampled and negatives > sampled["per_query"]:
-        per_query = f"training_sets.{ranker['training_set']}.negatives.per_query"
-        message = f"found {negatives}, but ranker {name} trains with it and {per_query} is {sampled['per_query']}."
-        raise config_error(("training", ranker["training"], "negatives"), message)
+    for key in ("per_query", "per_relevant"):
+        if sampled and negatives > sampled[key]:
+            place = f"training_sets.{ranker['training_set']}.negatives.{key}"
+            message = f"found {negatives}, but ranker {name} trains with it and {place} is {sampled[key]}."
+            raise config_error(("training", ranker["training"], "negatives"), message)
 
 
 def check_words(config: dict, name: str, ranker: dict) -> None:
@@ -216,9 +226,10 @@ def check_training_read(config: dict, name: str, ranker: dict) -> None:
 def check_chunks(config: dict, name: str, ranker: dict) -> None:
     """Gradient caching represents batches in several chunks."""
     training, encoder = config["training"][ranker["training"]], config["encoders"][ranker["encoder"]]
-    texts = training["batch_size"] * (1 + training["negatives"])
-    passage_tokens = training["passage_tokens"] or encoder["passage_tokens"]
-    longest = texts * (encoder["query_tokens"] + passage_tokens)  # tokens of a joint encoder
+    tokens = training["passage_tokens"] or encoder["passage_tokens"]
+    if not constant_of("architectures", ranker["architecture"], "IN_BATCH"):
+        tokens += encoder["query_tokens"]  # query and passage are one text
+    longest = training["batch_size"] * (1 + training["negatives"]) * tokens
     if training["chunk_tokens"] and training["chunk_tokens"] >= longest:
         message = f"found {training['chunk_tokens']}, but no batch of ranker {name} has more than {longest} tokens"
         raise config_error(("training", ranker["training"], "chunk_tokens"), f"{message}; take the key out.")

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 def grouped(triples: Triples, negatives: int) -> Triples:
     """The triples as groups with so many other passages: their `negative` is (G, N), `teacher_scores` (G, 1 + N).
 
-    A group's triples have the same query and relevant passage and follow each other in the training set, if with
-    others between them; it stands where its first triple does, whose score of the relevant passage is the group's.
+    A group's triples are the next ones with the same query and relevant passage, though others may stand between them.
+    It stands where its first triple does, whose score of the relevant passage is the group's.
     Triples that fill no group are left out, and their number is logged.
     """
     if negatives == 1:

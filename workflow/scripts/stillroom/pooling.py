@@ -8,7 +8,7 @@ import torch
 
 def cls(hidden_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
     """The vector of the first token, [CLS]."""
-    return hidden_BLD[:, 0]
+    return hidden_BLD[:, 0].clone()  # a view would keep the whole of the states
 
 
 def mean(hidden_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:

@@ -53,16 +53,6 @@ class InBatchSettings:
 
 
 @dataclass(frozen=True)
-class LossSettings:
-    """What some losses read."""
-
-    gamma: float
-    beta: float
-    temperature: float
-    gradient_through_weights: bool
-
-
-@dataclass(frozen=True)
 class ValidationCandidatesSettings:
     """Which ranker's index is searched for validation candidates; both are names of inputs."""
 
@@ -92,7 +82,7 @@ class RankerSettings:
     checkpoint: str | None
     revision: str | None
     loss: str | None
-    loss_settings: LossSettings
+    loss_settings: dict[str, float]  # what the losses READ
     contrastive: float | None
     teacher: str | None
     training: TrainingSettings | None
@@ -109,7 +99,6 @@ def ranker_settings(resolved: dict) -> RankerSettings:
     parts = {
         "encoder": EncoderSettings(**resolved["encoder"]),
         "training": TrainingSettings(**training) if training else None,
-        "loss_settings": LossSettings(**resolved["loss_settings"]),
         "in_batch": InBatchSettings(**in_batch) if in_batch else None,
         "validation_candidates": ValidationCandidatesSettings(**candidates) if candidates else None,
     }

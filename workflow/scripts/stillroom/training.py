@@ -125,7 +125,7 @@ def train_in_process(
     log_cut_passages(trainer.passages.lengths + 2, model.passage_tokens)  # [CLS] and [SEP]
     if process_count() > 1:
         share_size = settings.training.batch_size // process_count()
-        logger.info("%d processes, each with %d triples of every batch", process_count(), share_size)
+        logger.info("%d processes, each with %d groups of every batch", process_count(), share_size)
     trainer.run(resume, save_seconds)
     if is_main():
         write_model(model, model_folder, trainer.progress.curve)
@@ -262,7 +262,7 @@ class Trainer:
         """One optimizer step; the mean loss of its batches.
 
         The mean of the gradients of several batches is the gradient of one joint batch, where the loss is a mean over
-        triples. In-batch losses compare the texts of one batch with each other, and never those of two.
+        groups. In-batch losses compare the texts of one batch with each other, and never those of two.
         """
         training, step = self.settings.training, self.progress.step
         seed_step(self.seed, step + 1, process_number())

@@ -82,20 +82,15 @@ def sample_triples(
     for query_id in sorted(query_ids, key=id_digest) if triples else query_ids:
         if triples and len(rows) >= triples:
             break
-        taken += 1
         relevant = [passage_id for passage_id in relevant_of.get(query_id, []) if passage_id in known]
         found = candidates_of.get(query_id, pd.Series(dtype=str))
         unjudged = found[~found.isin(judged_of.get(query_id, []))]
         if among == "relevant":
             unjudged = unjudged[unjudged.isin(relevant_for_any)]
-        if not relevant or not len(unjudged):
-            left_out += 1
-            continue
-        random = np.random.default_rng(list(id_digest(query_id)[:16]))
-        negatives = random.choice(unjudged.to_numpy(), min(per_query, len(unjudged)), replace=False)
-        turns = (passage_id for passage_id in cycle(relevant) for _ in range(per_relevant))
-        rows += [(query_id, *pair) for pair in zip(turns, negatives, strict=False)]
-    logger.info("%s triples of %s queries", f"{len(rows):,}", f"{taken - left_out:,}")
+        own = triples_of_query(query_id, relevant, unjudged.to_numpy(), per_query, per_relevant)
+        rows += own
+        taken, left_out = taken + bool(own), left_out + (not own)
+    logger.info("%s triples of %s queries", f"{len(rows[:triples]):,}", f"{taken:,}")
     if left_out:
         logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)
     if not rows:
@@ -108,3 +103,15 @@ def sample_triples(
     ]
     with atomic_path(triples_path) as path:
         pq.write_table(pa.table([column.astype(np.int32) for column in rows_of_columns], schema=TRIPLES), path)
+
+
+def triples_of_query(
+    query_id: str, relevant: list[str], others: np.ndarray, per_query: int, per_relevant: int
+) -> list[tuple[str, str, str]]:
+    """(query, relevant, other) ids: each relevant passage in turn with so many others; none without either of them."""
+    if not relevant or not len(others):
+        return []
+    random = np.random.default_rng(list(id_digest(query_id)[:16]))
+    drawn = random.choice(others, min(per_query, len(others)), replace=False)
+    turns = (passage_id for passage_id in cycle(relevant) for _ in range(per_relevant))
+    return [(query_id, *pair) for pair in zip(turns, drawn, strict=False)]

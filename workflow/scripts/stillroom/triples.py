@@ -15,12 +15,12 @@ TRIPLES = pa.schema({"query": pa.int32(), "positive": pa.int32(), "negative": pa
 
 @dataclass(frozen=True)
 class Triples:
-    """T training triples, and what a sampler may know of them."""
+    """T training triples, or groups of such, and what a sampler may know of them."""
 
     query: np.ndarray  # (T,) rows of queries.parquet
     positive: np.ndarray  # (T,) rows of passages.parquet
-    negative: np.ndarray  # (T,) rows of passages.parquet
-    teacher_scores: np.ndarray | None = None  # (T, 2) of the relevant and the other passage
+    negative: np.ndarray  # (T,) rows of passages.parquet; of groups with N other passages (T, N)
+    teacher_scores: np.ndarray | None = None  # (T, 2) of the relevant and the other passage; of groups (T, 1 + N)
     cluster_of_query: np.ndarray | None = None  # one cluster number per row of queries.parquet
 
 

@@ -45,14 +45,18 @@ def retrieve_validation_candidates(
             threads=threads,
         )
         found, qrels = read_run(found_path), read_qrels(qrels_path)
+        known = set((Path(index_folder) / "docid").read_text("utf-8").split("\n"))
         query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"].to_pylist()
-        write_run(found_path, with_relevant(query_ids, found, qrels), tag)
+        write_run(found_path, with_relevant(query_ids, found, qrels, known), tag)
 
 
-def with_relevant(query_ids: list[str], found: pd.DataFrame, qrels: pd.DataFrame) -> Iterator[Ranking]:
-    """The rankings of the queries, and last in each the relevant passages (grade 1 or more) that were not found."""
+def with_relevant(query_ids: list[str], found: pd.DataFrame, qrels: pd.DataFrame, known: set[str]) -> Iterator[Ranking]:
+    """The rankings of the queries, and last in each the relevant passages (grade 1 or more) that were not found.
+
+    Only known ones: judgements may name passages that the collection lacks.
+    """
     found_of = dict(iter(found.groupby("query_id", sort=False)))
-    relevant = qrels[qrels["grade"] > 0]
+    relevant = qrels[(qrels["grade"] > 0) & qrels["passage_id"].isin(known)]
     relevant_of = relevant.groupby("query_id", sort=False)["passage_id"].agg(list).to_dict()
     added = total = 0
     for query_id in query_ids:

@@ -3,5 +3,5 @@
 Every loss has the signature `loss(student_scores_BP, teacher_scores_BP) → scalar`: row = query, column 0 = its
 relevant passage, the other columns = passages that are less relevant. Losses without a teacher ignore the second.
 `NEEDS_TEACHER` says which need one. With `WHOLE_BATCH` the other columns are those of `stillroom.batch_negatives`.
-A loss with settings of its own names them in a tuple READS and takes them as keyword arguments.
+`READS` names a loss's settings, which it takes as keyword arguments.
 """

@@ -26,5 +26,5 @@ def ranker_loss(settings: RankerSettings) -> Callable:
 
 def with_settings(name: str, settings: RankerSettings) -> Callable:
     """The loss of this name, given the loss settings that it READS."""
-    reads = getattr(module_of("losses", name), "READS", ())
-    return partial(named("losses", name), **{key: getattr(settings.loss_settings, key) for key in reads})
+    reads = module_of("losses", name).READS
+    return partial(named("losses", name), **{key: settings.loss_settings[key] for key in reads})

@@ -1,4 +1,4 @@
-"""Dual supervision: any loss on the passages of the other queries of the batch.
+"""A loss on the passages of the other queries of the batch; beside that of the groups, dual supervision.
 
 Shape suffixes: Q = queries of the batch, and their relevant passages; P = passages that are compared.
 """

@@ -25,12 +25,12 @@ def ckl(
     After Yang et al. 2024 (arXiv:2406.05977), contrastively weighted KL divergence. p and q are the softmax of the
     teacher's and the student's scores over `temperature`; column 0 holds the relevant passage; a rank is the student's,
     among the other passages, 1 for the highest. A relevant passage that the student has high and others that it has
-    low weigh little, so a teacher that is worse there teaches less. γ = β = 0 is the KL divergence.
+    low weigh little, so that a teacher which is worse there does little harm. γ = β = 0 is the KL divergence.
     Differs from the paper: the exponent of the other passages is known here as γ less a bias by rank only. β/rank, so
     that the higher the student ranks a passage the more it weighs, the mean over queries, the temperature, and weights
     that are constants for the gradient (unless `gradient_through_weights`: then the loss can fall by raising passages
-    that the student has too high) are our choice. A group has one relevant passage; a query with several has as many
-    groups.
+    that the student has too high) are our choice. A group has one relevant passage, and a query with several is in
+    a group with each of them.
     """
     teacher_BP = log_softmax(teacher_scores_BP / temperature, dim=1)
     student_BP = log_softmax(student_scores_BP / temperature, dim=1)

@@ -6,6 +6,7 @@ from stillroom.losses.nll import nll
 
 NEEDS_TEACHER = False
 WHOLE_BATCH = True
+READS = ()
 
 
 def in_batch_nll(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor | None = None) -> torch.Tensor:

@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 
 NEEDS_TEACHER = True
 WHOLE_BATCH = False
+READS = ()
 
 
 def lambdarank(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor) -> torch.Tensor:

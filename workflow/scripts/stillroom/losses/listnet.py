@@ -4,6 +4,7 @@ import torch
 
 NEEDS_TEACHER = True
 WHOLE_BATCH = False
+READS = ()
 
 
 def listnet(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor) -> torch.Tensor:

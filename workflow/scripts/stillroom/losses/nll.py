@@ -5,6 +5,7 @@ from torch.nn.functional import log_softmax
 
 NEEDS_TEACHER = False
 WHOLE_BATCH = False
+READS = ()
 
 
 def nll(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor | None = None) -> torch.Tensor:

@@ -5,6 +5,7 @@ from torch.nn.functional import softplus
 
 NEEDS_TEACHER = False
 WHOLE_BATCH = False
+READS = ()
 
 
 def ranknet(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor | None = None) -> torch.Tensor:

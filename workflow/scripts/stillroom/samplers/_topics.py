@@ -51,8 +51,8 @@ def check_pairs_of_clusters(queries_of_cluster: list[np.ndarray], batch_size: in
 def draw_queries(random: np.random.Generator, queries_of_cluster: list[np.ndarray], count: int) -> np.ndarray:
     """Different queries of one cluster, drawn uniformly; a cluster that is too small is topped up from another.
 
-    Differs from the paper: that other cluster is drawn among those that are large enough, and where none is, there are
-    several; the authors' code takes any.
+    Differs from the paper: the other cluster is drawn among those that are large enough, and where none is, several
+    top the batch up; the authors' code takes any.
     """
     others = random.permutation(len(queries_of_cluster)).tolist()
     drawn = np.empty(0, dtype=np.int64)

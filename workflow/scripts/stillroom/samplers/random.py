@@ -15,7 +15,9 @@ def random(triples: Triples, *, batch_size: int, seed: int) -> Callable[[int], n
     """Every triple once per epoch, in an order drawn anew for each; an incomplete last batch is left out."""
     batches_per_epoch = len(triples.query) // batch_size
     if not batches_per_epoch:
-        raise ValueError(f"batch_size is {batch_size}, but there are only {len(triples.query)} training triples.")
+        raise ValueError(
+            f"batch_size is {batch_size}, but there are only {len(triples.query)} training triples, or groups of them."
+        )
 
     @lru_cache(maxsize=1)
     def order(epoch: int) -> np.ndarray:
