@@ -14,8 +14,9 @@ def softmax(scores):
     return [power / sum(powers) for power in powers]
 
 
-def kl_div(student, teacher):
-    return sum(p * math.log(p / q) for p, q in zip(softmax(teacher), softmax(student), strict=True))
+def kl_div(student, teacher, *, temperature=1.0):
+    p, q = (softmax([score / temperature for score in scores]) for scores in (teacher, student))
+    return sum(wanted * math.log(wanted / found) for wanted, found in zip(p, q, strict=True))
 
 
 def listnet(student, teacher):

@@ -2,7 +2,8 @@
 
 import logging
 from collections import defaultdict
-from functools import cache
+from functools import cache, partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -106,7 +107,12 @@ GROUPS = [
 ]
 ROWS = [3, 0, 4, 1]
 TEACHER_SCORES = np.random.default_rng(6).normal(0, 2, (len(GROUPS), 4)).astype(np.float32)
-DISTILLED = {"loss": "ckl", "teacher": "cross", "contrastive": 0.5}
+DISTILLED = {
+    "loss": "ckl",
+    "loss_settings": {"gamma": 2.0, "beta": 0.5, "temperature": 1.5},
+    "teacher": "cross",
+    "contrastive": 0.5,
+}
 SETUPS = {
     "bert_dot": DISTILLED,
     "colbert": {**DISTILLED, "architecture": "colbert", "temperature": 8.0},
@@ -134,12 +140,17 @@ def nll(scores):
     return np.logaddexp.reduce(scores) - scores[0]
 
 
-def group_loss(settings, place, student, of_one_query):
-    """CKL of a group's own passages, and the contrastive term."""
+def reference_of(loss, settings, of_one_query):
+    """The reference of a loss, given the loss settings that it takes."""
+    takes = signature(of_one_query[loss]).parameters
+    return partial(of_one_query[loss], **{key: value for key, value in settings.items() if key in takes})
+
+
+def group_loss(reference, contrastive, place, student):
+    """A loss on a group's own passages, and the contrastive term."""
     query, positive, negative = GROUPS[place]
     scores = [student(query, passage) for passage in (positive, *negative)]
-    chosen = {key: getattr(settings.loss_settings, key) for key in ("gamma", "beta", "temperature")}
-    return of_one_query["ckl"](scores, TEACHER_SCORES[place], **chosen) + settings.contrastive * nll(scores)
+    return reference(scores, TEACHER_SCORES[place]) + contrastive * nll(scores)
 
 
 def negatives_loss(place, student):
@@ -182,10 +193,11 @@ def test_a_trainers_loss_on_groups_is_that_of_scores_of_one_pair_after_the_other
         if settings.loss == "in_batch_nll":
             losses.append(negatives_loss(place, student))
         elif settings.loss is not None:
-            losses.append(group_loss(settings, place, student, of_one_query))
+            reference = reference_of(settings.loss, settings.loss_settings, of_one_query)
+            losses.append(group_loss(reference, settings.contrastive, place, student))
         if settings.in_batch is not None:
-            reference, weight = of_one_query[settings.in_batch.loss], settings.in_batch.weight
-            losses.append(weight * in_batch_loss(reference, place, student, teacher))
+            reference = reference_of(settings.in_batch.loss, settings.loss_settings, of_one_query)
+            losses.append(settings.in_batch.weight * in_batch_loss(reference, place, student, teacher))
     expected = sum(losses) / len(ROWS)
     assert expected > 0.1  # what is nearly 0 may be so for any order of the passages
     assert trainer.batch_loss(np.array(ROWS)).item() == pytest.approx(expected, rel=1e-4)

@@ -9,9 +9,13 @@ from stillroom.losses._in_batch import in_batch
 from stillroom.registry import module_of, named, names
 
 RANDOM = np.random.default_rng(4)
-CKL = {"gamma": 2.0, "beta": 0.5, "temperature": 3.0}
-TAUGHT = {name: named("losses", name) for name in names("losses") if module_of("losses", name).NEEDS_TEACHER}
-TAUGHT["ckl"] = partial(TAUGHT["ckl"], **CKL, gradient_through_weights=False)
+SETTINGS = {"ckl": {"gamma": 2.0, "beta": 0.5, "temperature": 3.0}, "kl_div": {"temperature": 2.0}}
+TAUGHT = {
+    name: partial(named("losses", name), **SETTINGS.get(name, {}))
+    for name in names("losses")
+    if module_of("losses", name).NEEDS_TEACHER
+}
+TAUGHT["ckl"] = partial(TAUGHT["ckl"], gradient_through_weights=False)
 
 
 def scores(*shape):
@@ -37,7 +41,7 @@ def loop_over_queries(reference, student, teacher):
 @pytest.mark.parametrize(("queries", "negatives"), [(2, 1), (3, 1), (7, 1), (2, 3), (4, 2)])
 def test_in_batch_losses_agree_with_a_loop_over_queries(name, queries, negatives, of_one_query, torch):
     student, teacher = ((scores(queries, queries), scores(queries, negatives * queries)) for _ in range(2))
-    reference = partial(of_one_query[name], **(CKL if name == "ckl" else {}))
+    reference = partial(of_one_query[name], **SETTINGS.get(name, {}))
     found = in_batch(TAUGHT[name], *(tuple(map(torch.tensor, side)) for side in (student, teacher)))
     assert found.item() == pytest.approx(loop_over_queries(reference, student, teacher), rel=1e-9)
 

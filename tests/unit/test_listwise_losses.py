@@ -116,11 +116,19 @@ def test_the_weights_of_ckl_are_constants_for_the_gradient_unless_asked_for(thro
     assert tensor.grad.numpy() == pytest.approx(gradient_by_hand(loss, student), rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 4.0])
+def test_the_divergence_at_a_temperature_agrees_with_a_loop_over_queries(temperature, of_one_query, torch):
+    student, teacher = scores(4, 6), scores(4, 6)
+    expected = query_by_query(partial(of_one_query["kl_div"], temperature=temperature), student, teacher)
+    found = kl_div(torch.tensor(student), torch.tensor(teacher), temperature=temperature)
+    assert found.item() == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
 def test_ckl_without_gamma_and_beta_is_the_kl_divergence(temperature, torch):
     student, teacher = torch.tensor(scores(4, 6), requires_grad=True), torch.tensor(scores(4, 6))
     found = ckl(student, teacher, **{**PLAIN, "temperature": temperature})
-    expected = kl_div(student / temperature, teacher / temperature)
+    expected = kl_div(student, teacher, temperature=temperature)
     assert found.item() == pytest.approx(expected.item(), rel=1e-12)
     (gradient,) = torch.autograd.grad(found, student)
     assert gradient.numpy() == pytest.approx(torch.autograd.grad(expected, student)[0].numpy(), rel=1e-9, abs=1e-12)
@@ -184,8 +192,10 @@ def test_a_ranker_gets_its_losses_settings_and_its_contrastive_term(make_setting
     weighted = make_settings(loss="ckl", loss_settings=chosen, teacher="cross", contrastive=0.25)
     both = expected + 0.25 * nll(student)
     assert ranker_loss(weighted)(student, teacher).item() == pytest.approx(both.item(), rel=1e-12)
-    plain = make_settings(loss="kl_div", teacher="cross")
-    assert ranker_loss(plain)(student, teacher).item() == kl_div(student, teacher).item()
+    for temperature in (1.0, 2.0):
+        plain = make_settings(loss="kl_div", loss_settings={"temperature": temperature}, teacher="cross")
+        expected = kl_div(student, teacher, temperature=temperature)
+        assert ranker_loss(plain)(student, teacher).item() == expected.item()
 
 
 def test_the_keyword_arguments_of_every_loss_are_the_settings_that_it_reads():
@@ -196,4 +206,4 @@ def test_the_keyword_arguments_of_every_loss_are_the_settings_that_it_reads():
     for name in names("losses"):
         parameters = signature(named("losses", name)).parameters.items()
         keywords = [key for key, part in parameters if part.kind == part.KEYWORD_ONLY]
-        assert keywords == list(getattr(module_of("losses", name), "READS", ())), name
+        assert keywords == list(module_of("losses", name).READS), name
