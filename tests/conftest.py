@@ -186,6 +186,14 @@ def save_ranker(make_ranker, tmp_path):
     return save
 
 
+@pytest.fixture(scope="session")
+def in_batch_teacher(tmp_path_factory, make_ranker):
+    """The weights of a saved ColBERT, compressed, so that no student starts as its double."""
+    folder = tmp_path_factory.mktemp("in_batch_teacher")
+    make_ranker(architecture="colbert", dimensions=8).save(folder)
+    return folder / "model.safetensors"
+
+
 @pytest.fixture(params=VARIANTS)
 def variant(request):
     """What `make_ranker` takes, for every kind of ranker."""
@@ -340,3 +348,25 @@ def texts(collection, tiny_encoder):
         validation_query_tokens=tokenize_queries(tokenizer, collection / "validation_queries.parquet"),
         passage_tokens=open_tokens(collection / "tokens"),
     )
+
+
+@pytest.fixture
+def make_trainer(make_settings, make_ranker, texts, collection):
+    """A function from settings' changes to a trainer, on the collection's triples if there are no others.
+
+    It reads teacher scores and clusters where the settings say so; an in-batch teacher is a compressed ColBERT.
+    """
+    from stillroom.training import Trainer
+    from stillroom.triples import read_triples
+
+    def make(triples=None, **changes):
+        settings, model = make_settings(**changes), make_ranker(**changes).train()
+        triples = triples or read_triples(
+            collection / "triples.parquet",
+            teacher_scores_path=collection / "teacher_scores.parquet" if settings.teacher else None,
+            clusters_path=collection / "clusters.parquet" if settings.clustering else None,
+        )
+        teacher = make_ranker(architecture="colbert", dimensions=8) if settings.in_batch else None
+        return Trainer(model, settings, 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher)
+
+    return make

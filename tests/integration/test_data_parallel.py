@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from stillroom import batches
 from stillroom.data_parallel import gather, is_main, process_count, process_number, run_in_processes, share, total
+from stillroom.training import seed_step
 
 TAS_BALANCED = {
     "loss": "margin_mse",
@@ -28,6 +30,12 @@ SETUPS = {
     "prettr": {"architecture": "prettr", "join_layer": 1},
     "dpr in-batch": {**TAS_BALANCED, "architecture": "dpr"},
     "dpr in-batch negatives": {"loss": "in_batch_nll", "architecture": "dpr"},
+    "bert_dot on groups in-batch negatives": {
+        "loss": "in_batch_nll",
+        "temperature": 8.0,
+        "training__negatives": 4,
+        "training__batch_size": 24,  # all queries: other passages of some are relevant for others
+    },
     "tk": {"architecture": "tk"},
     "tk in-batch negatives": {"loss": "in_batch_nll", "architecture": "tk"},
     "colbert in-batch negatives with gradient caching": {
@@ -43,7 +51,7 @@ SETUPS = {
         "in_batch": {"loss": "kl_div", "teacher": "tokens"},
         "training__negatives": 2,
     },
-    "colbert on groups": {"architecture": "colbert", "loss": "ckl", "training__negatives": 4},
+    "colbert on groups": {"architecture": "colbert", "loss": "ckl", "teacher": "cross", "training__negatives": 4},
 }
 LONGEST_SECONDS = 60
 
@@ -70,14 +78,6 @@ def hanging(*_):
     raise TimeoutError("a group of processes hangs")
 
 
-@pytest.fixture(scope="module")
-def in_batch_teacher(tmp_path_factory, make_ranker):
-    """The weights of a saved ColBERT."""
-    folder = tmp_path_factory.mktemp("in_batch_teacher")
-    make_ranker(architecture="colbert").save(folder)
-    return folder / "model.safetensors"
-
-
 @pytest.fixture
 def inputs(collection, in_batch_teacher):
     """All that a training may read."""
@@ -93,21 +93,6 @@ def inputs(collection, in_batch_teacher):
         "clusters": collection / "clusters.parquet",
         "in_batch_teacher": in_batch_teacher,
     }
-
-
-@pytest.fixture
-def make_trainer(make_settings, inputs, torch):
-    """A function from settings' changes to a trainer."""
-    from stillroom.registry import named
-    from stillroom.training import Trainer, read_inputs
-
-    def make(**changes):
-        settings = make_settings(**changes)
-        torch.manual_seed(3)
-        model = named("architectures", settings.architecture).new(settings).train()
-        return Trainer(model, settings, 1, **read_inputs(inputs, model.tokenizer))
-
-    return make
 
 
 @pytest.fixture
@@ -160,25 +145,47 @@ def test_shares_and_sums_are_those_of_the_process(tmp_path, torch):
     assert (main["gradient"], other["gradient"]) == ([[0, 1, 2], [5, 6, 7]], [[10, 11, 12, 13], [15, 16, 17, 18]])
 
 
+def gradients_of(trainer):
+    """The loss and the gradients of the first batch, with the random numbers of its step and process."""
+    seed_step(trainer.seed, 1, process_number())
+    loss = trainer.batch_loss(trainer.batch(0))
+    loss.backward()
+    trainer.join_gradients()
+    named = trainer.model.named_parameters()
+    return {"loss": loss.detach()} | {key: part.grad for key, part in named if part.grad is not None}
+
+
+def assert_same_gradients(found, expected):
+    smallest = 1e-2 * max(gradient.norm() for gradient in expected.values())  # keys' biases: 0 but for rounding
+    assert found.keys() == expected.keys()
+    for key, gradient in expected.items():
+        difference = (found[key] - gradient).norm() / gradient.norm().clamp(min=smallest)
+        assert difference < 1e-5, (key, difference)
+
+
 @pytest.mark.parametrize("name", SETUPS)
 def test_two_processes_have_the_gradients_of_one(name, make_trainer, tmp_path, torch):
-    def gradients_of(trainer):
-        loss = trainer.batch_loss(trainer.batch(0))
-        loss.backward()
-        trainer.join_gradients()
-        named = trainer.model.named_parameters()
-        return {"loss": loss.detach()} | {key: part.grad for key, part in named if part.grad is not None}
-
     trainer = make_trainer(**SETUPS[name], training__dropout=0.0)
     run_in_processes(2, lambda: torch.save(gradients_of(trainer), tmp_path / f"{process_number()}.pt"))
     alone = gradients_of(trainer)
-    smallest = 1e-2 * max(gradient.norm() for gradient in alone.values())  # keys' biases: 0 but for rounding
     for number in range(2):
-        together = torch.load(tmp_path / f"{number}.pt")
-        assert together.keys() == alone.keys()
-        for key, gradient in alone.items():
-            difference = (together[key] - gradient).norm() / gradient.norm().clamp(min=smallest)
-            assert difference < 1e-5, (key, difference)
+        assert_same_gradients(torch.load(tmp_path / f"{number}.pt"), alone)
+
+
+def test_the_same_dropout_masks_come_back_in_each_of_two_processes(make_trainer, monkeypatch, tmp_path, torch):
+    """Gradient caching against the same chunks, but with all that was computed kept."""
+    settings = {"loss": "in_batch_nll", "training__dropout": 0.3}
+    monkeypatch.setitem(batches.CHUNK_TOKENS, "cpu", 70)
+    trainers = {tokens: make_trainer(**settings, training__chunk_tokens=tokens) for tokens in (None, 70)}
+
+    def write():
+        found = {tokens: gradients_of(trainer) for tokens, trainer in trainers.items()}
+        torch.save(found, tmp_path / f"{process_number()}.pt")
+
+    run_in_processes(2, write)
+    for number in range(2):
+        found = torch.load(tmp_path / f"{number}.pt")
+        assert_same_gradients(found[70], found[None])
 
 
 def test_two_processes_train_validate_and_stop_early_as_one(make_settings, train, tmp_path):

@@ -10,6 +10,7 @@ from stillroom.groups import grouped
 from stillroom.losses.in_batch_nll import in_batch_nll
 from stillroom.triples import Triples
 
+IN_BATCH_NLL = {"loss": "in_batch_nll", "training__dropout": 0.0}
 RANDOM = np.random.default_rng(5)
 # Query 0 has two relevant passages and is in three triples, passage 11 is relevant for queries 1 and 2, and a negative
 # of query 4; passage 40 is a negative of two queries.
@@ -82,25 +83,6 @@ def test_what_is_no_negative_gets_no_gradient(torch):
     assert (gradient[~is_relevant] > 0).all()
 
 
-@pytest.fixture
-def make_trainer(make_settings, make_ranker, texts, collection):
-    """A function from settings' changes to a trainer without dropout; in-batch teachers are a ColBERT."""
-    from stillroom.training import Trainer
-    from stillroom.triples import read_triples
-
-    def make(**changes):
-        changes = {"loss": "in_batch_nll", "training__dropout": 0.0} | changes
-        scores = collection / "teacher_scores.parquet" if "in_batch" in changes else None
-        triples = read_triples(collection / "triples.parquet", teacher_scores_path=scores)
-        teacher = make_ranker(architecture="colbert") if "in_batch" in changes else None
-        model = make_ranker(**changes).train()
-        return Trainer(
-            model, make_settings(**changes), 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher
-        )
-
-    return make
-
-
 def score(model, trainer, query, passage):
     import torch
 
@@ -134,13 +116,14 @@ RANKERS = {
 
 @pytest.mark.parametrize("name", RANKERS)
 def test_a_trainers_loss_is_that_of_scores_of_one_pair_after_the_other(name, make_trainer):
-    trainer, rows = make_trainer(**RANKERS[name]), np.array([0, 1, 9, 21])  # the first two are of one query
+    trainer = make_trainer(**IN_BATCH_NLL, **RANKERS[name])
+    rows = np.array([0, 1, 9, 21])  # the first two are of one query
     assert trainer.batch_loss(rows).item() == pytest.approx(loop_over_queries(trainer, rows), rel=1e-4)
 
 
 def test_in_batch_distillation_may_be_added(make_trainer):
     in_batch = {"loss": "margin_mse", "teacher": "tokens", "weight": 0.5}
-    trainer, rows = make_trainer(in_batch=in_batch, temperature=8.0), np.array([0, 9, 21, 42])
+    trainer, rows = make_trainer(**IN_BATCH_NLL, in_batch=in_batch, temperature=8.0), np.array([0, 9, 21, 42])
     query, positive = trainer.triples.query[rows], trainer.triples.positive[rows]
     negative = trainer.triples.negative[rows, 0]
     terms = []
@@ -159,8 +142,8 @@ def test_in_batch_distillation_may_be_added(make_trainer):
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_every_step_starts_with_cleared_gradients(accumulate, make_trainer, torch):
     """The second step's gradient is that of its own batches, as if the first had not been."""
-    settings = {"training__accumulate": accumulate, "training__batch_size": 4, "training__dropout": 0.1}
-    after_another, alone = make_trainer(**settings), make_trainer(**settings)
+    settings = {"loss": "in_batch_nll", "training__dropout": 0.1, "training__batch_size": 4}
+    after_another, alone = (make_trainer(**settings, training__accumulate=accumulate) for _ in range(2))
     after_another.factor = alone.factor = lambda step: 0.0  # the weights stay
     after_another.step()
     after_another.progress.step = alone.progress.step = 1

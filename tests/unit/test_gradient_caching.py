@@ -1,5 +1,6 @@
 """Gradient caching: the gradients of the whole batch, from one chunk after the other."""
 
+import numpy as np
 import pytest
 
 from stillroom import batches
@@ -20,25 +21,12 @@ SETUPS = {
     "bert_cat": {"loss": "ranknet", "architecture": "bert_cat"},
     "prettr": {"loss": "ranknet", "architecture": "prettr", "join_layer": 1},
 }
+VARIANTS = {
+    "bert_dot cls": {"pooling": "cls"},
+    "bert_dot mean": {"pooling": "mean"},
+    "dpr": {"architecture": "dpr"},
+}
 TOKENS = 70  # of two passages or five queries of the small collection
-
-
-@pytest.fixture
-def make_trainer(make_settings, make_ranker, texts, collection):
-    """A function from settings' changes to a trainer; in-batch teachers are a ColBERT."""
-    from stillroom.training import Trainer
-    from stillroom.triples import read_triples
-
-    def make(**changes):
-        scores = collection / "teacher_scores.parquet" if "in_batch" in changes else None
-        triples = read_triples(collection / "triples.parquet", teacher_scores_path=scores)
-        teacher = make_ranker(architecture="colbert") if "in_batch" in changes else None
-        model = make_ranker(**changes).train()
-        return Trainer(
-            model, make_settings(**changes), 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher
-        )
-
-    return make
 
 
 def gradients(trainer, torch):
@@ -154,6 +142,24 @@ def test_of_the_forward_pass_little_more_than_the_representations_is_kept(make_t
     chunked = kept_bytes(make_trainer(**settings, training__chunk_tokens=TOKENS), torch)
     assert chunked < 0.05 * whole
     assert chunked >= 4 * 32 * (16 + 32)  # the representations themselves
+
+
+@pytest.mark.parametrize("chunk_tokens", [None, TOKENS])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_representations_keep_nothing_else_in_memory(name, chunk_tokens, make_ranker, texts, monkeypatch, torch):
+    """A view of a chunk's hidden states would keep the vectors of all tokens."""
+    ranker, kept = make_ranker(**VARIANTS[name], training__chunk_tokens=chunk_tokens).train(), []
+    in_chunks = ranker.in_chunks
+
+    def watched(inputs, forward):
+        kept.extend(in_chunks(inputs, forward))
+        return kept
+
+    monkeypatch.setattr(ranker, "in_chunks", watched)
+    ranker.encode_passages(texts.passage_tokens.take(np.arange(12)))
+    storages = {storage.data_ptr(): storage.nbytes() for storage in (vector.untyped_storage() for vector in kept)}
+    assert len(kept) == 12
+    assert sum(storages.values()) == sum(vector.numel() * vector.element_size() for vector in kept) == 12 * 32 * 4
 
 
 def test_with_gradient_checkpoints_too_the_gradients_are_the_same(make_trainer, in_float64, torch):

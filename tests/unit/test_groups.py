@@ -1,7 +1,9 @@
-"""Groups of triples with one query and relevant passage."""
+"""Groups of triples with one query and relevant passage, and what a trainer learns from them."""
 
 import logging
 from collections import defaultdict
+from functools import cache, partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -92,3 +94,110 @@ def test_tas_balanced_balances_the_mean_margins_of_groups():
     batch = tas_balanced(data, batch_size=1, seed=3)
     drawn = np.bincount([batch(step)[0] for step in range(1000)])
     assert drawn[2] == pytest.approx(500, abs=60) and drawn[0] == pytest.approx(250, abs=50)
+
+
+# Query, relevant passage, other passages. Of the batch's passages, 1, 3 and 45 are relevant for one of its queries and
+# other passages of another; query 0 is there twice; query 3 has one more relevant passage, 45, in a triple of no group.
+GROUPS = [
+    (0, 0, (31, 1, 45)),
+    (1, 1, (50, 2, 3)),
+    (2, 2, (61, 0, 47)),
+    (3, 3, (72, 31, 1)),
+    (0, 80, (33, 2, 62)),
+]
+ROWS = [3, 0, 4, 1]
+TEACHER_SCORES = np.random.default_rng(6).normal(0, 2, (len(GROUPS), 4)).astype(np.float32)
+DISTILLED = {
+    "loss": "ckl",
+    "loss_settings": {"gamma": 2.0, "beta": 0.5, "temperature": 1.5},
+    "teacher": "cross",
+    "contrastive": 0.5,
+}
+SETUPS = {
+    "bert_dot": DISTILLED,
+    "colbert": {**DISTILLED, "architecture": "colbert", "temperature": 8.0},
+    "bert_cat": {**DISTILLED, "architecture": "bert_cat", "temperature": 0.05},
+    "bert_dot in-batch too": {**DISTILLED, "in_batch": {"loss": "kl_div", "teacher": "tokens", "weight": 0.75}},
+    "colbert in-batch alone": {
+        "loss": None,
+        "architecture": "colbert",
+        "in_batch": {"loss": "margin_mse", "teacher": "tokens", "weight": 0.75},
+    },
+    "bert_dot in-batch negatives": {"loss": "in_batch_nll", "temperature": 2.0},
+}
+
+
+def triples_of_groups():
+    """The triples of all groups, one of each after the other, and one that is in no group."""
+    rows = [(*group[:2], group[2][place]) for place in range(3) for group in GROUPS]
+    scores = [scores[[0, 1 + place]] for place in range(3) for scores in TEACHER_SCORES]
+    query, positive, negative = np.array([*rows, (3, 45, 90)]).T
+    return Triples(query, positive, negative, np.array([*scores, np.zeros(2, np.float32)]))
+
+
+def nll(scores):
+    """Negative log-likelihood of the first."""
+    return np.logaddexp.reduce(scores) - scores[0]
+
+
+def reference_of(loss, settings, of_one_query):
+    """The reference of a loss, given the loss settings that it takes."""
+    takes = signature(of_one_query[loss]).parameters
+    return partial(of_one_query[loss], **{key: value for key, value in settings.items() if key in takes})
+
+
+def group_loss(reference, contrastive, place, student):
+    """A loss on a group's own passages, and the contrastive term."""
+    query, positive, negative = GROUPS[place]
+    scores = [student(query, passage) for passage in (positive, *negative)]
+    return reference(scores, TEACHER_SCORES[place]) + contrastive * nll(scores)
+
+
+def negatives_loss(place, student):
+    """A group's relevant passage against all that the batch has and no triple says to be relevant for its query."""
+    query, positive, _ = GROUPS[place]
+    relevant = {passage for other, passage, _ in [*GROUPS, (3, 45, None)] if other == query}
+    passages = [passage for row in ROWS for passage in (GROUPS[row][1], *GROUPS[row][2]) if passage not in relevant]
+    return nll([student(query, passage) for passage in (positive, *passages)])
+
+
+def in_batch_loss(reference, place, student, teacher):
+    """A group's relevant passage among all passages of the other groups."""
+    query, positive, _ = GROUPS[place]
+    others = [passage for row in ROWS if row != place for passage in (GROUPS[row][1], *GROUPS[row][2])]
+    return reference(*([score(query, passage) for passage in (positive, *others)] for score in (student, teacher)))
+
+
+def scores_of_pairs(model, trainer, torch):
+    """A function that scores one pair."""
+
+    @cache
+    def score(query, passage):
+        with torch.no_grad():
+            return model.score([trainer.queries[query]], [trainer.passages[passage]]).item()
+
+    return score
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_a_trainers_loss_on_groups_is_that_of_scores_of_one_pair_after_the_other(
+    name, make_trainer, of_one_query, torch
+):
+    few = {"training__negatives": 3, "training__batch_size": 4, "training__dropout": 0.0}
+    trainer = make_trainer(triples_of_groups(), **SETUPS[name], **few)
+    settings, losses = trainer.settings, []
+    student, teacher = (
+        scores_of_pairs(model, trainer, torch) if model else None for model in (trainer.model, trainer.in_batch_teacher)
+    )
+    for place in ROWS:
+        if settings.loss == "in_batch_nll":
+            losses.append(negatives_loss(place, student))
+        elif settings.loss is not None:
+            reference = reference_of(settings.loss, settings.loss_settings, of_one_query)
+            losses.append(group_loss(reference, settings.contrastive, place, student))
+        if settings.in_batch is not None:
+            reference = reference_of(settings.in_batch.loss, settings.loss_settings, of_one_query)
+            losses.append(settings.in_batch.weight * in_batch_loss(reference, place, student, teacher))
+    expected = sum(losses) / len(ROWS)
+    assert expected > 0.1  # what is nearly 0 may be so for any order of the passages
+    assert trainer.batch_loss(np.array(ROWS)).item() == pytest.approx(expected, rel=1e-4)

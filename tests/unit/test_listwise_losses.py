@@ -1,13 +1,15 @@
-"""Listwise losses against NumPy loops written from the formulas, query by query and passage by passage."""
+"""Listwise losses against loops written from the formulas, query by query and passage by passage."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
-from stillroom.losses._in_batch import in_batch
 from stillroom.losses.ckl import ckl, log_weights
 from stillroom.losses.kl_div import kl_div
+from stillroom.losses.lambdarank import lambdarank
+from stillroom.losses.listnet import listnet
 from stillroom.losses.nll import nll
 from stillroom.losses.ranknet import ranknet
 
@@ -19,43 +21,17 @@ SETTINGS = [
     {"gamma": 5.0, "beta": 0.5, "temperature": 0.7},
     {"gamma": 0.0, "beta": 0.0, "temperature": 2.0},
 ]
-SHAPES = [(5, 2), (3, 6), (1, 3)]
+SHAPES = [(1, 2), (9, 2), (4, 6), (3, 11)]
+LISTWISE = {loss.__name__: loss for loss in (kl_div, listnet, lambdarank)}
 
 
 def scores(*shape):
     return RANDOM.normal(0, 3, shape)
 
 
-def softmax(row):
-    exponentials = [math.exp(score - max(row)) for score in row]
-    return [value / sum(exponentials) for value in exponentials]
-
-
-def kl_by_hand(student, teacher):
-    total = 0.0
-    for student_row, teacher_row in zip(student, teacher, strict=True):
-        for p, q in zip(softmax(teacher_row), softmax(student_row), strict=True):
-            total += p * math.log(p / q)
-    return total / len(student)
-
-
-def weights_by_hand(q, gamma, beta):
-    """Of one query, from the student's probabilities: the relevant passage first."""
-    weights = [(1 - q[0]) ** gamma]
-    for own in q[1:]:
-        rank = 1 + sum(other > own for other in q[1:])
-        weights.append(own ** (gamma - beta / rank))
-    return weights
-
-
-def ckl_by_hand(student, teacher, *, gamma, beta, temperature, constant_weights=None):
-    total = 0.0
-    for row, (student_row, teacher_row) in enumerate(zip(student / temperature, teacher / temperature, strict=True)):
-        p, q = softmax(teacher_row), softmax(student_row)
-        weights = weights_by_hand(q, gamma, beta) if constant_weights is None else constant_weights[row]
-        for weight, wanted, found in zip(weights, p, q, strict=True):
-            total += weight * wanted * math.log(wanted / found)
-    return total / len(student)
+def query_by_query(reference, *scores):
+    """The mean of a reference over the queries."""
+    return np.mean([reference(*rows) for rows in zip(*scores, strict=True)])
 
 
 def gradient_by_hand(loss, student):
@@ -67,48 +43,92 @@ def gradient_by_hand(loss, student):
     return gradient
 
 
+@pytest.mark.parametrize("name", LISTWISE)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_kl_div_agrees_with_a_loop(shape, torch):
+def test_listwise_losses_agree_with_a_loop_over_queries(name, shape, of_one_query, torch):
     student, teacher = scores(*shape), scores(*shape)
-    found = kl_div(torch.tensor(student), torch.tensor(teacher))
-    assert found.item() == pytest.approx(kl_by_hand(student, teacher), rel=1e-12)
+    expected = query_by_query(of_one_query[name], student, teacher)
+    assert LISTWISE[name](torch.tensor(student), torch.tensor(teacher)).item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_kl_div_is_0_for_the_teachers_distribution_only_and_never_below(torch):
-    student, shift = torch.tensor(scores(5, 4)), torch.tensor(scores(5, 1))
-    assert kl_div(student + shift, student).item() == pytest.approx(0, abs=1e-12)
-    assert all(kl_div(torch.tensor(scores(1, 4)), torch.tensor(scores(1, 4))) > 0 for _ in range(20))
+@pytest.mark.parametrize("name", LISTWISE)
+def test_gradients_of_listwise_losses_are_the_finite_differences_of_the_formula(name, of_one_query, torch):
+    student, teacher = scores(3, 5), scores(3, 5)
+    tensor = torch.tensor(student, requires_grad=True)
+    LISTWISE[name](tensor, torch.tensor(teacher)).backward()
+    expected = gradient_by_hand(lambda changed: query_by_query(of_one_query[name], changed, teacher), student)
+    assert tensor.grad.numpy() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+def test_the_divergence_is_zero_for_the_teachers_distribution_only(torch):
+    teacher = torch.tensor(scores(4, 5))
+    assert kl_div(teacher + torch.tensor(scores(4, 1)), teacher).item() == pytest.approx(0, abs=1e-12)
+    assert all(kl_div(torch.tensor(scores(4, 5)), teacher) > 0 for _ in range(20))
+
+
+def test_the_divergence_has_the_gradient_of_listnet_also_where_the_student_is_most_wrong(torch):
+    usual, teacher, gradients = scores(3, 3), scores(3, 3), []
+    for loss in (kl_div, listnet):
+        student = torch.tensor(np.array([*usual, [-40.0, 40.0, 0.0]]), requires_grad=True)
+        loss(student, torch.tensor(np.array([*teacher, [40.0, -40.0, 0.0]]))).backward()
+        gradients.append(student.grad.numpy())
+    assert gradients[0] == pytest.approx(gradients[1], abs=1e-12)
+    assert gradients[0][3] * 4 == pytest.approx([-1, 1, 0], abs=1e-6)  # the mean is over four queries
+
+
+def test_lambdarank_of_the_teachers_order_with_wide_margins_is_nothing_and_equal_teacher_scores_are_no_pair(torch):
+    teacher = torch.tensor([[3.0, 2.0, 1.0]], dtype=torch.float64)
+    assert lambdarank(100 * teacher, teacher).item() == pytest.approx(0, abs=1e-12)
+    assert lambdarank(torch.tensor(scores(2, 3)), torch.ones(2, 3)).item() == 0
+
+
+def test_lambdarank_of_extreme_and_of_equal_scores_is_finite(torch):
+    student = torch.tensor([[-2000.0, 2000.0, 0.0], [1.0, 1.0, 1.0]], requires_grad=True)
+    lambdarank(student, torch.tensor([[400.0, -400.0, 0.0], [2.0, 1.0, 0.0]])).backward()
+    assert torch.isfinite(student.grad).all()
+    assert student.grad[0, 0] < 0 < student.grad[0, 1]
+    assert student.grad[1, 0] < 0 < student.grad[1, 2]  # who starts with equal scores learns too
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_ckl_agrees_with_a_loop(shape, settings, torch):
+def test_ckl_agrees_with_a_loop_over_queries(shape, settings, of_one_query, torch):
     student, teacher = scores(*shape), scores(*shape)
+    expected = query_by_query(partial(of_one_query["ckl"], **settings), student, teacher)
     for through in (False, True):
         found = ckl(torch.tensor(student), torch.tensor(teacher), **settings, gradient_through_weights=through)
-        assert found.item() == pytest.approx(ckl_by_hand(student, teacher, **settings), rel=1e-9)
+        assert found.item() == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_the_weights_of_ckl_are_constants_for_the_gradient_unless_asked_for(settings, torch):
+@pytest.mark.parametrize("through", [False, True])
+def test_the_weights_of_ckl_are_constants_for_the_gradient_unless_asked_for(through, settings, of_one_query, torch):
     student, teacher = scores(3, 5), scores(3, 5)
-    q = [softmax(row / settings["temperature"]) for row in student]
-    constant = [weights_by_hand(row, settings["gamma"], settings["beta"]) for row in q]
-    for through, weights in ((False, constant), (True, None)):
-        tensor = torch.tensor(student, requires_grad=True)
-        ckl(tensor, torch.tensor(teacher), **settings, gradient_through_weights=through).backward()
-        expected = gradient_by_hand(
-            lambda changed, weights=weights: ckl_by_hand(changed, teacher, **settings, constant_weights=weights),
-            student,
-        )
-        assert tensor.grad.numpy() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+    tensor = torch.tensor(student, requires_grad=True)
+    ckl(tensor, torch.tensor(teacher), **settings, gradient_through_weights=through).backward()
+
+    def loss(changed):
+        def of_query(own, wanted, constant):
+            return of_one_query["ckl"](own, wanted, **settings, weighed=own if through else constant)
+
+        return query_by_query(of_query, changed, teacher, student)
+
+    assert tensor.grad.numpy() == pytest.approx(gradient_by_hand(loss, student), rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 4.0])
+def test_the_divergence_at_a_temperature_agrees_with_a_loop_over_queries(temperature, of_one_query, torch):
+    student, teacher = scores(4, 6), scores(4, 6)
+    expected = query_by_query(partial(of_one_query["kl_div"], temperature=temperature), student, teacher)
+    found = kl_div(torch.tensor(student), torch.tensor(teacher), temperature=temperature)
+    assert found.item() == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
 def test_ckl_without_gamma_and_beta_is_the_kl_divergence(temperature, torch):
     student, teacher = torch.tensor(scores(4, 6), requires_grad=True), torch.tensor(scores(4, 6))
     found = ckl(student, teacher, **{**PLAIN, "temperature": temperature})
-    expected = kl_div(student / temperature, teacher / temperature)
+    expected = kl_div(student, teacher, temperature=temperature)
     assert found.item() == pytest.approx(expected.item(), rel=1e-12)
     (gradient,) = torch.autograd.grad(found, student)
     assert gradient.numpy() == pytest.approx(torch.autograd.grad(expected, student)[0].numpy(), rel=1e-9, abs=1e-12)
@@ -154,29 +174,10 @@ def test_ckl_of_extreme_scores_is_finite_with_a_finite_gradient(gamma, through, 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nll_agrees_with_a_loop_and_is_ranknet_of_a_pair(shape, torch):
     student = scores(*shape)
-    expected = np.mean([-math.log(softmax(row)[0]) for row in student])
+    expected = query_by_query(lambda row: math.log(sum(map(math.exp, row))) - row[0], student)
     assert nll(torch.tensor(student)).item() == pytest.approx(expected, rel=1e-12)
     pair = torch.tensor(student[:, :2])
     assert nll(pair, None).item() == pytest.approx(ranknet(pair).item(), rel=1e-12)
-
-
-def test_in_batch_a_listwise_loss_has_all_passages_of_the_other_queries_in_one_list(torch):
-    """Three queries with two other passages each; kind by kind, as the trainer has them."""
-    relevant, others = scores(3, 3), scores(3, 6)
-    teacher_relevant, teacher_others = scores(3, 3), scores(3, 6)
-    terms = []
-    for query in range(3):
-        rows = []
-        for own, other in [(relevant, others), (teacher_relevant, teacher_others)]:
-            of_others = [matrix[query, owner::3] for matrix in (own, other) for owner in {0, 1, 2} - {query}]
-            rows.append(np.array([[own[query, query], *np.concatenate(of_others)]]))
-        terms.append(kl_by_hand(*rows))
-    found = in_batch(
-        kl_div,
-        (torch.tensor(relevant), torch.tensor(others)),
-        (torch.tensor(teacher_relevant), torch.tensor(teacher_others)),
-    )
-    assert found.item() == pytest.approx(np.mean(terms), rel=1e-12)
 
 
 def test_a_ranker_gets_its_losses_settings_and_its_contrastive_term(make_settings, torch):
@@ -191,8 +192,10 @@ def test_a_ranker_gets_its_losses_settings_and_its_contrastive_term(make_setting
     weighted = make_settings(loss="ckl", loss_settings=chosen, teacher="cross", contrastive=0.25)
     both = expected + 0.25 * nll(student)
     assert ranker_loss(weighted)(student, teacher).item() == pytest.approx(both.item(), rel=1e-12)
-    plain = make_settings(loss="kl_div", teacher="cross")
-    assert ranker_loss(plain)(student, teacher).item() == kl_div(student, teacher).item()
+    for temperature in (1.0, 2.0):
+        plain = make_settings(loss="kl_div", loss_settings={"temperature": temperature}, teacher="cross")
+        expected = kl_div(student, teacher, temperature=temperature)
+        assert ranker_loss(plain)(student, teacher).item() == expected.item()
 
 
 def test_the_keyword_arguments_of_every_loss_are_the_settings_that_it_reads():
@@ -203,4 +206,4 @@ def test_the_keyword_arguments_of_every_loss_are_the_settings_that_it_reads():
     for name in names("losses"):
         parameters = signature(named("losses", name)).parameters.items()
         keywords = [key for key, part in parameters if part.kind == part.KEYWORD_ONLY]
-        assert keywords == list(getattr(module_of("losses", name), "READS", ())), name
+        assert keywords == list(module_of("losses", name).READS), name
