@@ -183,30 +183,6 @@ def test_in_batch_nll_of_cosines_has_next_to_nothing_to_learn_without_a_temperat
     assert in_batch_nll(perfect / 0.05).item() < 1e-12 < 5 < in_batch_nll(ignorant / 0.05).item()
 
 
-def in_batch_margin_mse(student_relevant, student_other, teacher_relevant, teacher_other):
-    """Query by query: its relevant passage against those of the other queries, then against their other passages."""
-    with_relevant, with_other = [], []
-    for query in range(len(student_relevant)):
-        for owner in range(len(student_relevant)):
-            if owner == query:  # its own relevant passage is no negative, its own other one is the pairwise loss's
-                continue
-            own_student, own_teacher = student_relevant[query, query], teacher_relevant[query, query]
-            for terms, student, teacher in [
-                (with_relevant, student_relevant, teacher_relevant),
-                (with_other, student_other, teacher_other),
-            ]:
-                terms.append(((own_student - student[query, owner]) - (own_teacher - teacher[query, owner])) ** 2)
-    return 0.5 * (np.mean(with_relevant) + np.mean(with_other))
-
-
-@pytest.mark.parametrize("queries", [2, 3, 8])
-def test_in_batch_margin_mse_agrees_with_a_loop_over_queries(queries, torch):
-    matrices = [scores(queries, queries) for _ in range(4)]
-    student_relevant, student_other, teacher_relevant, teacher_other = map(torch.tensor, matrices)
-    found = in_batch(margin_mse, (student_relevant, student_other), (teacher_relevant, teacher_other))
-    assert found.item() == pytest.approx(in_batch_margin_mse(*matrices), rel=1e-12)
-
-
 def test_a_querys_own_other_passage_gets_no_gradient_from_the_in_batch_loss(torch):
     student = [torch.tensor(scores(4, 4), requires_grad=True) for _ in range(2)]
     teacher = [torch.tensor(scores(4, 4)) for _ in range(2)]
@@ -215,29 +191,3 @@ def test_a_querys_own_other_passage_gets_no_gradient_from_the_in_batch_loss(torc
     assert (student[0].grad.diagonal() != 0).all()
     off_diagonal = ~torch.eye(4, dtype=torch.bool)
     assert (student[1].grad[off_diagonal] != 0).all()
-
-
-def test_in_batch_ranknet_counts_every_passage_of_another_query(torch):
-    relevant, other = scores(3, 3), scores(3, 3)
-    both = [
-        np.mean([math.log1p(math.exp(matrix[q, p] - relevant[q, q])) for q in range(3) for p in range(3) if p != q])
-        for matrix in (relevant, other)
-    ]
-    found = in_batch(ranknet, (torch.tensor(relevant), torch.tensor(other)), (torch.zeros(3, 3), torch.zeros(3, 3)))
-    assert found.item() == pytest.approx(np.mean(both), rel=1e-12)
-
-
-@pytest.mark.parametrize("loss", REFERENCES)
-@pytest.mark.parametrize("queries", [2, 5])
-def test_in_batch_losses_with_a_teacher_agree_with_a_loop_over_pairs(loss, queries, torch):
-    matrices = [scores(queries, queries) for _ in range(4)]
-    relevant, other, teacher_relevant, teacher_other = matrices
-    terms = []
-    for student, teacher in [(relevant, teacher_relevant), (other, teacher_other)]:
-        for query in range(queries):
-            for owner in set(range(queries)) - {query}:
-                pair = np.array([[relevant[query, query], student[query, owner]]])
-                wanted = np.array([[teacher_relevant[query, query], teacher[query, owner]]])
-                terms.append(REFERENCES[loss](pair, wanted))
-    found = in_batch(loss, tuple(map(torch.tensor, matrices[:2])), tuple(map(torch.tensor, matrices[2:])))
-    assert found.item() == pytest.approx(np.mean(terms), rel=1e-12)
