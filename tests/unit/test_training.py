@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -244,6 +245,17 @@ def test_other_triples_start_anew(train, make_settings, inputs, tmp_path, caplog
     others = write_triples(tmp_path / "triples.parquet", query, query, query + 40)
     train(settings, paths | {"triples": others}, folder)
     assert "starting anew: the interrupted training had another triples (" in caplog.text
+
+
+def test_other_settings_of_the_in_batch_teacher_start_anew(train, make_settings, inputs, tmp_path, caplog):
+    folder, settings, paths = tmp_path / "model", make_settings(**TAS_BALANCED, training__steps=5), inputs(topical=True)
+    teacher = shutil.copytree(Path(paths["in_batch_teacher"]).parent, tmp_path / "teacher")
+    paths |= {"in_batch_teacher": teacher / "model.safetensors"}
+    train_and_kill(train, 3, settings, paths, folder, save_seconds=0.0)
+    with_others = json.loads((teacher / "ranker.json").read_text()) | {"temperature": 3.0}
+    (teacher / "ranker.json").write_text(json.dumps(with_others))
+    train(settings, paths, folder)
+    assert "starting anew: the interrupted training had another settings of the in-batch teacher (" in caplog.text
 
 
 def test_another_number_of_threads_goes_on_and_the_log_says_so(train, make_settings, inputs, tmp_path, caplog):

@@ -118,7 +118,7 @@ def train_in_process(
     resume = ResumeFolder(
         model_folder / "resume",
         identity={"code": code, "seed": seed, **settings_to_dict(settings)},
-        inputs=inputs,
+        inputs=inputs | files_beside(inputs),
         machine={"threads": threads, "processes": process_count()},
     )
     trainer = Trainer(model, settings, seed, **read_inputs(inputs, model.tokenizer))
@@ -130,6 +130,14 @@ def train_in_process(
     if is_main():
         write_model(model, model_folder, trainer.progress.curve)
         resume.remove()
+
+
+def files_beside(inputs: dict[str, Path]) -> dict[str, Path]:
+    """What is read with an input that stands for a folder: token ids, and how the in-batch teacher scores."""
+    files = {"token ids": inputs["tokens"].with_name("ids.bin")}
+    if "in_batch_teacher" in inputs:
+        files["settings of the in-batch teacher"] = inputs["in_batch_teacher"].with_name("ranker.json")
+    return files
 
 
 def check_precision(precision: str, device: torch.device) -> None:
