@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from stillroom.index_factory import set_parameters
 from stillroom.indexes import filled_index, search
 
 ROOT = Path(__file__).parents[2]
@@ -86,11 +87,12 @@ def test_cells_find_some_of_what_exact_search_finds_and_more_cells_find_more(fin
     assert (finished.results / "figures/search.png").stat().st_size > 10_000
 
 
-def test_a_graph_with_faisss_parameters_finds_what_brute_force_finds(finished):
+def test_a_graph_finds_what_brute_force_finds(finished):
     queries = np.load(finished.results / "embeddings/test_sets/dev/minilm/seed-1/queries.npy")
     passages = np.load(finished.results / "embeddings/pydocs/minilm/seed-1/passages.npy")
     best = np.argsort(-(queries @ passages.T), axis=1, kind="stable")[:, :10]
     index = filled_index(passages, "HNSW32", ef_construction=None, threads=2)
+    set_parameters(index, {"ef_search": 64})
     _, found = search(index, queries, 10)
     shared = [len(set(one) & set(other)) for one, other in zip(found, best, strict=True)]
     assert np.mean(shared) / 10 >= 0.95
