@@ -164,6 +164,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(finished, 
 
 HINGE = """
 NEEDS_TEACHER = False
+WHOLE_BATCH = False
+READS = ()
 
 
 def hinge(student_scores_BP, teacher_scores_BP=None):

@@ -59,9 +59,9 @@ def is_trained(ranker):
 
 
 def seeds_of(config, ranker):
-    """The seeds that a ranker has in tables."""
+    """The seeds that a ranker has in tables: all, and more of its own."""
     seeds = config.get("seeds", [1])
-    return ranker.get("seeds") or seeds if is_trained(ranker) else seeds[:1]
+    return {*seeds, *(ranker.get("seeds") or [])} if is_trained(ranker) else seeds[:1]
 
 
 def expected_rankers(config):
@@ -151,7 +151,11 @@ def test_a_student_may_be_validated_on_what_another_finds_which_is_then_made_fir
     assert {"ranker": "bert_dot", "seed": "1", "corpus": "pydocs"} in plan.wildcards("encode_passages")
     queries = {"query_set": "training_sets/triples/validation", "ranker": "bert_dot", "seed": "1"}
     assert queries in plan.wildcards("encode_queries")
-    assert {job["seed"] for job in project.plan().wildcards("train_ranker") if job["ranker"] == "tas_b"} == {"7", "8"}
+    assert {job["seed"] for job in project.plan().wildcards("train_ranker") if job["ranker"] == "tas_b"} == {
+        "1",
+        "7",
+        "8",
+    }
 
 
 def test_the_default_experiment_needs_every_rule_but_those_for_what_it_does_without(project):
