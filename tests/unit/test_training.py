@@ -258,13 +258,14 @@ def test_other_settings_of_the_in_batch_teacher_start_anew(train, make_settings,
     assert "starting anew: the interrupted training had another settings of the in-batch teacher (" in caplog.text
 
 
-def test_another_number_of_threads_goes_on_and_the_log_says_so(train, make_settings, inputs, tmp_path, caplog):
+def test_another_number_of_threads_goes_on_and_the_log_says_so(train, make_settings, inputs, tmp_path, caplog, torch):
     folder, settings = tmp_path / "model", make_settings(training__steps=2, training__batch_size=2)
-    train_and_kill(train, 2, settings, inputs(), folder, save_seconds=0.0, threads=2)
+    train_and_kill(train, 2, settings, inputs(), folder, save_seconds=0.0)
     caplog.set_level(logging.INFO)
-    train(settings, inputs(), folder)
+    train(settings, inputs(), folder, threads=2)  # not in the child: a fork has no threads
+    torch.set_num_threads(1)
     assert (
-        "resuming with another number of threads (2 → 1): the weights will not be, bit by bit, those of" in caplog.text
+        "resuming with another number of threads (1 → 2): the weights will not be, bit by bit, those of" in caplog.text
     )
     assert "resuming after step 1" in caplog.text
 
