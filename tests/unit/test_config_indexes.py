@@ -63,7 +63,7 @@ ERRORS = [
     ("indexes.more.ef_construction", 80, ": has no effect on the files of cells; take the key out."),
     ("indexes.more.of", "more", ": more has no files of its own; name an index without `of`."),
     ("indexes.more.of", "cell", ": 'cell' is not one of exact, cells, more, graph, codes."),
-    ("search_tables.search.ranker", "tokens", ": tokens is a colbert, which has no index; name another."),
+    ("search_tables.search.ranker", "tokens", ": tokens is a colbert, which cannot retrieve; name another."),
     ("search_tables.search.ranker", "dots", ": 'dots' is not one of dot, tokens."),
     ("search_tables.search.reference", "flat", ": 'flat' is not one of exact, cells, more, graph, codes."),
     ("search_tables.search.reference", "graph", ": found graph, which is no exact search; name an index with the fac"),

@@ -381,7 +381,7 @@ SENSE_ERRORS = [
     (
         "rankers.tas_b.validation_candidates",
         {"ranker": "tokens", "index": "exact"},
-        ".ranker: tokens is a colbert, which has no index to search.",
+        ".ranker: tokens is a colbert, which cannot retrieve; name another.",
     ),
     (
         "rankers.tas_b.validation_candidates",
@@ -403,7 +403,7 @@ SENSE_ERRORS = [
     ),
     ("reranking.depth", 2000, ": found 2000, but bm25.okapi.depth is 1000."),
     ("reranking", None, ".candidates: missing, but tables.main.rows.1 re-ranks; expected one of okapi."),
-    ("tables.main.rows.1.way", "exact", ": cross is a bert_cat, which cannot retrieve by 'exact'"),
+    ("tables.main.rows.1.way", "exact", ": cross is a bert_cat, which cannot retrieve; found 'exact'"),
     ("tables.main.rows.1.label", ["a", "b"], ": found [a, b], expected one for each of the columns system."),
     (
         "tables.main.label_columns",
@@ -418,20 +418,24 @@ SENSE_ERRORS = [
     (
         "tables.main.expectations.0.than",
         {"rankers": ["plain", "cross"], "way": "exact", "label": "both"},
-        ".way: cross is a bert_cat, which cannot retrieve by 'exact'",
+        ".way: cross is a bert_cat, which cannot retrieve; found 'exact'",
     ),
     (
         "length_tables.lengths.rows",
         [{"label": "x", "ranker": "tokens", "way": "exact"}],
-        ".0.way: tokens is a colbert, which cannot retrieve by 'exact', only rerank.",
+        ".0.way: tokens is a colbert, which cannot retrieve; found 'exact', expected rerank.",
     ),
     (
         "tables.main.expectations.0.better",
         {"ranker": "cross", "way": "exact"},
-        ".way: cross is a bert_cat, which cannot retrieve by 'exact', only rerank.",
+        ".way: cross is a bert_cat, which cannot retrieve; found 'exact', expected rerank.",
     ),
     ("length_tables.lengths.passage_words", [50, 50], ": found [50, 50], expected ascending numbers."),
-    ("efficiency_tables.costs.rows.1.index", "exact", ": cross is a bert_cat, which has no index; take the key out."),
+    (
+        "efficiency_tables.costs.rows.1.index",
+        "exact",
+        ": cross is a bert_cat, which cannot retrieve; take the key out.",
+    ),
     (
         "efficiency_tables.costs.rows.1.published_milliseconds",
         950,

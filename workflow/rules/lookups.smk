@@ -447,11 +447,11 @@ def efficiency_table_inputs(wildcards):
     table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
     test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
     measured = [(f"{row['ranker']}/seed-{TEACHER_SEED}", row["index"]) for row in table["rows"]]
-    folders = [f"{RESULTS}/indexes/{corpus}/{ranker}/{files_of(index)}" for ranker, index in measured if index]
+    files = [index_files(corpus, ranker, index) for ranker, index in measured if index]
     return {
         "efficiency": [f"{RESULTS}/efficiency/{test_set}/{ranker}/rerank.json" for ranker, _ in measured],
-        "indexes": [f"{folder}/index" for folder in folders],
-        "passage_ids": [f"{folder}/docid" for folder in folders],
+        "indexes": [paths["index"] for paths in files],
+        "passage_ids": [paths["passage_ids"] for paths in files],
     }
 
 
@@ -466,15 +466,16 @@ def search_table_inputs(wildcards):
     table = CONFIG["search_tables"][wildcards.search_table]
     test_set, ranker = table["test_set"], f"{table['ranker']}/seed-{TEACHER_SEED}"
     corpus, indexes = CONFIG["test_sets"][test_set]["corpus"], [row["index"] for row in table["rows"]]
-    built = [f"{corpus}/{ranker}/{files_of(index)}" for index in indexes]
+    files = [index_files(corpus, ranker, index) for index in indexes]
+    builds = f"{RESULTS}/efficiency/indexes/{corpus}/{ranker}"
     return {
         "metrics": [f"{RESULTS}/metrics/{test_set}/{ranker}/{index}.json" for index in indexes],
         "runs": [f"{RESULTS}/runs/{test_set}/{ranker}/{index}.trec" for index in indexes],
         "reference": f"{RESULTS}/runs/{test_set}/{ranker}/{table['reference']}.trec",
         "searches": [f"{RESULTS}/efficiency/{test_set}/{ranker}/{index}.json" for index in indexes],
-        "builds": [f"{RESULTS}/efficiency/indexes/{place}.json" for place in built],
-        "indexes": [f"{RESULTS}/indexes/{place}/index" for place in built],
-        "passage_ids": [f"{RESULTS}/indexes/{place}/docid" for place in built],
+        "builds": [f"{builds}/{files_of(index)}.json" for index in indexes],
+        "indexes": [paths["index"] for paths in files],
+        "passage_ids": [paths["passage_ids"] for paths in files],
     }
 
 

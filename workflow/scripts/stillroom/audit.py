@@ -1,6 +1,5 @@
 """Audits: what is odd about training triples, and whether test queries are unseen."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillroom.counts import write_counts
-from stillroom.files import atomic_path
+from stillroom.files import write_json
 from stillroom.runs import read_qrels
 from stillroom.triples import Triples, check_known, read_triples
 
@@ -93,5 +92,4 @@ def check_overlap(
         overlap[str(path)] = {"queries": len(known), "test_queries_with_equal_text": same_text}
         if same_text:
             logger.warning("%d of %d test queries have the text of a query in %s", same_text, len(test), path)
-    with atomic_path(overlap_path) as path:
-        path.write_text(json.dumps(overlap, indent=2) + "\n")
+    write_json(overlap_path, overlap)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 
 from stillroom.config_rankers import constant_of, is_trained, loss_settings_read, parents
+from stillroom.settings import CONTRASTIVE
 
 
 def resolve_ranker(config: dict, name: str) -> dict:
@@ -34,7 +35,7 @@ def modules_of_ranker(config: dict, name: str) -> list[str]:
     if ranker["loss"]:
         modules += [f"losses.{ranker['loss']}"]
     if ranker["contrastive"]:
-        modules += ["losses.nll"]
+        modules += [f"losses.{CONTRASTIVE}"]
     if is_trained(ranker):
         modules += [f"samplers.{ranker['sampler']}"]
     if in_batch:

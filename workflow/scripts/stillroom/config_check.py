@@ -10,7 +10,7 @@ import ir_measures
 
 from stillroom.config import labels_of, named_systems, rankers_in
 from stillroom.config_indexes import check_index, check_search_table
-from stillroom.config_rankers import check_ancestors, check_ranker, choices, choose_training_sets, constant_of
+from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choices, choose_training_sets
 from stillroom.config_schema import (
     ConfigError,
     check_against_schema,
@@ -54,12 +54,11 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_reranking_depth(config)
     for path, system in named_systems(config):
         check_way(config, path, system)
+    check_table_names(config)
     for section in ("tables", "length_tables", "search_tables"):
         for name, table in config[section].items():
             check_labels((section, name, "rows"), table)
     for name, table in config["length_tables"].items():
-        if name in config["tables"]:
-            raise config_error(("length_tables", name), "a table has this name; choose another.")
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
     for name, table in config["efficiency_tables"].items():
         check_efficiency_table(config, name, table)
@@ -96,11 +95,8 @@ def check_negatives(config: dict, name: str, negatives: dict | None) -> None:
         message = f"found {negatives['per_relevant']}, but per_query is {negatives['per_query']}."
         raise config_error((*path, "per_relevant"), message)
     if isinstance(negatives["from"], dict):
-        ranker = negatives["from"]["ranker"]
-        architecture = config["rankers"][ranker]["architecture"]
-        if not constant_of("architectures", architecture, "RETRIEVES"):
-            message = f"{ranker} is a {architecture}, which cannot retrieve; name another ranker or a BM25."
-            raise config_error((*path, "from", "ranker"), message)
+        remedy = "name another ranker or a BM25"
+        check_retrieves(config, negatives["from"]["ranker"], (*path, "from", "ranker"), remedy)
 
 
 def check_measures(measures: list[str]) -> None:
@@ -139,14 +135,21 @@ def check_way(config: dict, path: tuple, system: dict) -> None:
     if "teacher" in system:
         check_ensemble(config, path, system)
     for ranker in rankers_in(system):
-        architecture = config["rankers"][ranker]["architecture"]
-        if way != RERANK and not constant_of("architectures", architecture, "RETRIEVES"):
-            message = f"{ranker} is a {architecture}, which cannot retrieve by {way!r}, only {RERANK}."
-            raise config_error((*path, "way"), message)
+        if way != RERANK:
+            check_retrieves(config, ranker, (*path, "way"), f"found {way!r}, expected {RERANK}")
     if way == RERANK and config["reranking"]["candidates"] is None:
         row = ".".join(str(key) for key in path)
         message = f"missing, but {row} re-ranks; {choices('bm25', list(config['bm25']))}."
         raise config_error(("reranking", "candidates"), message)
+
+
+def check_table_names(config: dict) -> None:
+    """Tables of all kinds lie in one folder."""
+    taken = set()
+    for section in ("tables", "length_tables", "efficiency_tables", "search_tables"):
+        if both := taken & config[section].keys():
+            raise config_error((section, min(both)), "a table has this name; choose another.")
+        taken |= config[section].keys()
 
 
 def check_labels(path: tuple, table: dict) -> None:
@@ -169,17 +172,13 @@ def check_ensemble(config: dict, path: tuple, system: dict) -> None:
 
 
 def check_efficiency_table(config: dict, name: str, table: dict) -> None:
-    """Its name is free, what is published has a source, and an index is of a ranker that can retrieve."""
+    """What is published has a source, and an index is of a ranker that can retrieve."""
     path = ("efficiency_tables", name)
-    if name in config["tables"] or name in config["length_tables"]:
-        raise config_error(path, "a table has this name; choose another.")
     for place, row in enumerate(table["rows"]):
         if row["published_milliseconds"] is not None and not table["source"]:
             raise config_error((*path, "source"), f"missing, but rows.{place}.published_milliseconds needs it.")
-        architecture = config["rankers"][row["ranker"]]["architecture"]
-        if row["index"] and not constant_of("architectures", architecture, "RETRIEVES"):
-            message = f"{row['ranker']} is a {architecture}, which has no index; take the key out."
-            raise config_error((*path, "rows", place, "index"), message)
+        if row["index"]:
+            check_retrieves(config, row["ranker"], (*path, "rows", place, "index"), "take the key out")
 
 
 def check_ascending(path: tuple, edges: list[int]) -> None:

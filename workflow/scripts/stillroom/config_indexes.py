@@ -1,9 +1,7 @@
 """The check of the indexes, and of the tables that compare them."""
 
-from stillroom.config_rankers import constant_of
+from stillroom.config_rankers import check_retrieves
 from stillroom.config_schema import config_error
-
-TABLES = ["tables", "length_tables", "efficiency_tables"]
 
 
 def check_index(config: dict, name: str) -> None:
@@ -56,13 +54,9 @@ def check_values(path: tuple, index: dict, cells: int, candidates: int) -> None:
 
 
 def check_search_table(config: dict, name: str, table: dict) -> None:
-    """Its name is free, its ranker has vectors, its reference is exact, and runs are as deep as recall is measured."""
+    """Its ranker has vectors, its reference is exact, and runs are as deep as recall is measured."""
     path = ("search_tables", name)
-    if any(name in config[section] for section in TABLES):
-        raise config_error(path, "a table has this name; choose another.")
-    ranker, architecture = table["ranker"], config["rankers"][table["ranker"]]["architecture"]
-    if not constant_of("architectures", architecture, "RETRIEVES"):
-        raise config_error((*path, "ranker"), f"{ranker} is a {architecture}, which has no index; name another.")
+    check_retrieves(config, table["ranker"], (*path, "ranker"), "name another")
     reference = config["indexes"][table["reference"]]
     if reference["of"] or reference["factory"] != "Flat":
         found = f"found {table['reference']}, which is no exact search; name an index with the factory Flat."

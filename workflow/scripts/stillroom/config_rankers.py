@@ -238,11 +238,8 @@ def check_chunks(config: dict, name: str, ranker: dict) -> None:
 def check_whole_batch(name: str, ranker: dict) -> None:
     """A loss over the passages of the whole batch needs queries and passages apart."""
     loss, architecture = ranker["loss"], ranker["architecture"]
-    if (
-        loss
-        and constant_of("losses", loss, "WHOLE_BATCH")
-        and not constant_of("architectures", architecture, "IN_BATCH")
-    ):
+    reads_batch = loss and constant_of("losses", loss, "WHOLE_BATCH")
+    if reads_batch and not constant_of("architectures", architecture, "IN_BATCH"):
         message = f"{loss} needs scores of the passages of a batch's other queries, which a {architecture} has not."
         raise config_error(("rankers", name, "loss"), message)
 
@@ -266,10 +263,14 @@ def check_validation_candidates(config: dict, name: str, ranker: dict) -> None:
     if not config["training"][ranker["training"]]["validate_every"]:
         message = f"has no effect, because training.{ranker['training']}.validate_every is null; take the key out."
         raise config_error(path, message)
-    architecture = config["rankers"][candidates["ranker"]]["architecture"]
+    check_retrieves(config, candidates["ranker"], (*path, "ranker"), "name another")
+
+
+def check_retrieves(config: dict, ranker: str, path: tuple, remedy: str) -> None:
+    """A ranker whose index is searched is of an architecture that has one."""
+    architecture = config["rankers"][ranker]["architecture"]
     if not constant_of("architectures", architecture, "RETRIEVES"):
-        message = f"{candidates['ranker']} is a {architecture}, which has no index to search."
-        raise config_error((*path, "ranker"), message)
+        raise config_error(path, f"{ranker} is a {architecture}, which cannot retrieve; {remedy}.")
 
 
 def check_clustering(config: dict, name: str, ranker: dict) -> None:

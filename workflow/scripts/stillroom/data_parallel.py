@@ -76,7 +76,7 @@ def pickled(error: Exception) -> bytes:
     try:
         content = pickle.dumps(error)
         pickle.loads(content)
-    except Exception:
+    except Exception:  # its own way of travelling may raise anything; what it says has to arrive
         return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
     return content
 

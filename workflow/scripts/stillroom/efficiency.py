@@ -3,7 +3,6 @@
 Shape suffixes: see `stillroom.ranker`.
 """
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from stillroom.dual_encoder import DualEncoder
-from stillroom.files import atomic_path
+from stillroom.files import write_json
 from stillroom.memory import PeakMemory
 from stillroom.ranker import Ranker, Texts, best_device, load_ranker
 from stillroom.split_ranker import SplitRanker
@@ -61,8 +60,7 @@ def measure_efficiency(
         **costs(model, timed_queries, scored_passages, memory),
     }
     logger.info("%.1f ms for a query and %s passages", result["milliseconds"], f"{len(scored_passages):,}")
-    with atomic_path(efficiency_path) as path:
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(efficiency_path, result)
 
 
 @torch.inference_mode()

@@ -61,6 +61,12 @@ def digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+def write_json(path: str | Path, content) -> None:
+    """A JSON file, whole or not at all."""
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
 def read_json(path: str | Path, default=None):
     """The content of a JSON file; the default, where one is given and there is no file."""
     path = Path(path)

@@ -3,14 +3,13 @@
 Shape suffixes: Q = queries, D = dimensions.
 """
 
-import json
 import logging
 from pathlib import Path
 
 import faiss
 import numpy as np
 
-from stillroom.files import atomic_path
+from stillroom.files import write_json
 from stillroom.indexes import filled_index, open_index, search
 from stillroom.timing import cpu_name, evenly, median_seconds
 
@@ -41,7 +40,7 @@ def measure_index(
         "build_seconds": seconds,
     }
     logger.info("%s built in %.3f s", index, seconds)
-    write_costs(efficiency_path, result)
+    write_json(efficiency_path, result)
 
 
 def measure_search(
@@ -73,10 +72,4 @@ def measure_search(
         "milliseconds": 1000 * seconds,
     }
     logger.info("%s: %.3f ms for a query", system, result["milliseconds"])
-    write_costs(efficiency_path, result)
-
-
-def write_costs(path: str | Path, result: dict) -> None:
-    """Write what was measured."""
-    with atomic_path(path) as unfinished:
-        unfinished.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(efficiency_path, result)

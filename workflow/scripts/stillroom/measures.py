@@ -1,6 +1,5 @@
 """How good a run is: the measures of ir_measures, per query and in the mean."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from stillroom.files import atomic_path
+from stillroom.files import write_json
 from stillroom.runs import read_qrels, read_run
 
 logger = logging.getLogger(__name__)
@@ -48,8 +47,7 @@ def measure(
         "queries_without_results": len(judged - answered),
         "measures": {name: summary(by_query) for name, by_query in zip(measures, values, strict=True)},
     }
-    with atomic_path(metrics_path) as unfinished:
-        unfinished.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    write_json(metrics_path, metrics)
     log_metrics(metrics)
 
 

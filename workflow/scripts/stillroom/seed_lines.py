@@ -24,15 +24,16 @@ def lines_of(
     values = {system: values_of(system) for system in systems}
     if len(systems) == 1:
         return [Line(system, labels, values[system]) for system in systems]
-    ranker, way = next(iter(systems)).split("/seed-")[0], next(iter(systems)).rpartition("/")[2]
+    first, seed = next(iter(systems.items()))
+    named = {what: first.replace(f"/seed-{seed}/", f"/{what}/") for what in ("mean", "deviation")}
     mean = np.mean(list(values.values()), axis=0)
     if how == MEAN:
-        return [Line(f"{ranker}/mean/{way}", labels, mean)]
+        return [Line(named["mean"], labels, mean)]
     lines = [Line(system, said(labels, f"seed {seed}"), values[system]) for system, seed in systems.items()]
     if how == SPREAD:
         deviation = np.std(list(values.values()), axis=0, ddof=1)
-        lines.append(Line(f"{ranker}/mean/{way}", said(labels, "mean"), mean, competes=False))
-        lines.append(Line(f"{ranker}/deviation/{way}", said(labels, "standard deviation"), deviation, competes=False))
+        lines.append(Line(named["mean"], said(labels, "mean"), mean, competes=False))
+        lines.append(Line(named["deviation"], said(labels, "standard deviation"), deviation, competes=False))
     return lines
 
 

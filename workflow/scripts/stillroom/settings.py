@@ -6,6 +6,8 @@ either: they are in the config's schema, and nowhere else.
 
 from dataclasses import asdict, dataclass
 
+CONTRASTIVE = "nll"  # the loss whose weight is `contrastive`
+
 
 @dataclass(frozen=True)
 class EncoderSettings:

@@ -1,6 +1,5 @@
 """Teacher scores of training triples: the mean of the scores of one or more rankers."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from stillroom.candidates import judge
-from stillroom.files import atomic_path
+from stillroom.files import atomic_path, write_json
 from stillroom.triples import Triples, pair_keys, read_triples
 
 logger = logging.getLogger(__name__)
@@ -128,5 +127,4 @@ def report_quality(
     log = logger.warning if own < first else logger.info
     verdict = "below" if own < first else "not below"
     log("teacher %s: validation nDCG@10 %.4f, %s its first stage's %.4f", teacher, own, verdict, first)
-    with atomic_path(measures_path) as path:
-        path.write_text(json.dumps(measures, indent=2) + "\n")
+    write_json(measures_path, measures)

@@ -6,9 +6,7 @@ from functools import partial
 import torch
 
 from stillroom.registry import module_of, named
-from stillroom.settings import RankerSettings
-
-CONTRASTIVE = "nll"
+from stillroom.settings import CONTRASTIVE, RankerSettings
 
 
 def ranker_loss(settings: RankerSettings) -> Callable:
