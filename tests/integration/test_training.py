@@ -385,7 +385,7 @@ def test_only_the_encoder_computes_in_half_precision(precision, architecture, ma
     for head in heads:
         head.register_forward_hook(lambda module, given, found: head_types.update({given[0].dtype, found.dtype}))
     rows = trainer.batch(0)
-    texts = trainer.queries.take(trainer.triples.query[rows]), trainer.passages.take(trainer.triples.positive[rows])
+    texts = trainer.queries.take(trainer.triples.query[rows]), trainer.passages.take(trainer.triples.positive[rows, 0])
     with torch.no_grad():
         scores, expected = trainer.model.score(*texts), exact.model.score(*texts)
     assert set(seen) == {{"bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
@@ -594,7 +594,7 @@ def test_the_total_loss_is_the_pairwise_plus_the_weighted_in_batch_loss(make_tra
         with torch.no_grad():
             return model.score([texts.query_tokens[query]], [texts.passage_tokens[passage]]).item()
 
-    query, positive, negative = triples.query[rows], triples.positive[rows], triples.negative[rows, 0]
+    query, positive, negative = triples.query[rows], triples.positive[rows, 0], triples.negative[rows, 0]
     pairwise, with_relevant, with_other = [], [], []
     for i in range(4):
         own = score(student, query[i], positive[i])

@@ -23,13 +23,14 @@ def listnet(student, teacher):
     return -sum(p * math.log(q) for p, q in zip(softmax(teacher), softmax(student), strict=True))
 
 
-def ckl(student, teacher, *, gamma, beta, temperature, weighed=None):
+def ckl(student, teacher, *, gamma, beta, temperature, positives=1, weighed=None):
     """With the weights of the student's scores, or of `weighed` ones in their place."""
     weighed = student if weighed is None else weighed
     p, q, own_q = (softmax([score / temperature for score in scores]) for scores in (teacher, student, weighed))
-    ranks = [1 + sum(other > own for other in own_q[1:]) for own in own_q[1:]]  # of the other passages
-    weights = [(1 - own_q[0]) ** gamma]
-    weights += [own ** (gamma - beta / rank) for own, rank in zip(own_q[1:], ranks, strict=True)]
+    others = own_q[positives:]
+    ranks = [1 + sum(other > own for other in others) for own in others]
+    weights = [(1 - own) ** gamma for own in own_q[:positives]]
+    weights += [own ** (gamma - beta / rank) for own, rank in zip(others, ranks, strict=True)]
     return sum(weight * wanted * math.log(wanted / found) for weight, wanted, found in zip(weights, p, q, strict=True))
 
 

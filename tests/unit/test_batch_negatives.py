@@ -19,7 +19,7 @@ TRIPLES = Triples(
     positive=np.array([10, 20, 10, 11, 11, 13, 14]),
     negative=np.array([40, 41, 42, 43, 44, 40, 11]),
 )
-NEGATIVES = BatchNegatives(grouped(TRIPLES, 1), TRIPLES)
+NEGATIVES = BatchNegatives(grouped(TRIPLES, 1, 1), TRIPLES)
 
 
 def expected_candidates(relevant, other, rows):
@@ -93,14 +93,14 @@ def score(model, trainer, query, passage):
 def loop_over_queries(trainer, rows):
     """The loss of a batch from scores of one pair after the other."""
     triples, losses = trainer.triples, []
-    known = set(zip(triples.query, triples.positive, strict=True))
+    known = set(zip(triples.query, triples.positive[:, 0], strict=True))
     for row in rows:
         query = triples.query[row]
-        passages = [passage for passage in (*triples.positive[rows], *triples.negative[rows].T.ravel())]
+        passages = [passage for passage in (*triples.positive[rows, 0], *triples.negative[rows].T.ravel())]
         scores = [
             score(trainer.model, trainer, query, passage) for passage in passages if (query, passage) not in known
         ]
-        own = score(trainer.model, trainer, query, triples.positive[row])
+        own = score(trainer.model, trainer, query, triples.positive[row, 0])
         losses.append(np.logaddexp.reduce([own, *scores]) - own)
     return np.mean(losses)
 
@@ -124,7 +124,7 @@ def test_a_trainers_loss_is_that_of_scores_of_one_pair_after_the_other(name, mak
 def test_in_batch_distillation_may_be_added(make_trainer):
     in_batch = {"loss": "margin_mse", "teacher": "tokens", "weight": 0.5}
     trainer, rows = make_trainer(**IN_BATCH_NLL, in_batch=in_batch, temperature=8.0), np.array([0, 9, 21, 42])
-    query, positive = trainer.triples.query[rows], trainer.triples.positive[rows]
+    query, positive = trainer.triples.query[rows], trainer.triples.positive[rows, 0]
     negative = trainer.triples.negative[rows, 0]
     terms = []
     for i in range(4):

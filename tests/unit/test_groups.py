@@ -1,7 +1,7 @@
-"""Groups of triples with one query and relevant passage, and what a trainer learns from them."""
+"""Groups of relevant and other passages of one query, and what a trainer learns from them."""
 
 import logging
-from collections import defaultdict
+from dataclasses import replace
 from functools import cache, partial
 from inspect import signature
 
@@ -23,44 +23,57 @@ def triples(count=300, *, queries=7, positives=3, seed=4):
     return Triples(query, positive, np.arange(1000, 1000 + count, dtype=np.int32), scores, np.arange(queries) % 2)
 
 
-def groups_by_hand(data, negatives):
-    """Triple by triple: one that fills the group of its query and relevant passage closes it."""
-    open_groups, closed = defaultdict(list), []
-    for row in range(len(data.query)):
-        group = open_groups[data.query[row], data.positive[row]]
-        group.append(row)
-        if len(group) == negatives:
-            closed.append(group.copy())
-            group.clear()
-    return sorted(closed), sum(map(len, open_groups.values()))
+def groups_by_hand(data, positives, negatives):
+    """Query by query: lists of its different passages, cut into pieces, the relevant pieces in turn."""
+    groups, left_out = [], 0
+    for query in np.unique(data.query):
+        rows = np.flatnonzero(data.query == query).tolist()
+        pieces = []
+        for passages, size in ((data.positive, positives), (data.negative, negatives)):
+            first = [row for place, row in enumerate(rows) if passages[row] not in passages[rows[:place]]]
+            pieces.append([first[at : at + size] for at in range(0, len(first) - size + 1, size)])
+        relevant, others = pieces
+        groups += [(relevant[turn % len(relevant)], piece) for turn, piece in enumerate(others) if relevant]
+        left_out += len(np.unique(data.negative[rows])) - (sum(map(len, others)) if relevant else 0)
+    return sorted(groups, key=lambda group: group[1][0]), left_out
 
 
-@pytest.mark.parametrize("negatives", [2, 3, 7])
-def test_a_group_has_triples_of_one_query_and_relevant_passage_in_their_order(negatives, caplog):
+@pytest.mark.parametrize(("positives", "negatives"), [(1, 2), (1, 7), (2, 1), (2, 4), (3, 5)])
+def test_a_group_has_different_passages_of_one_query_in_the_order_of_its_triples(positives, negatives, caplog):
     data = triples()
-    expected, left_out = groups_by_hand(data, negatives)
+    data = replace(data, negative=data.query * 1000 + data.negative % 40)  # some passages are there twice
+    expected, left_out = groups_by_hand(data, positives, negatives)
     caplog.set_level(logging.INFO)
-    found = grouped(data, negatives)
-    assert found.negative.tolist() == [[data.negative[row] for row in group] for group in expected]
-    assert found.query.tolist() == [data.query[group[0]] for group in expected]
-    assert found.positive.tolist() == [data.positive[group[0]] for group in expected]
-    scores = [[data.teacher_scores[group[0], 0], *(data.teacher_scores[row, 1] for row in group)] for group in expected]
-    assert found.teacher_scores.tolist() == scores
+    found = grouped(data, positives, negatives)
+    assert found.query.tolist() == [data.query[others[0]] for _, others in expected]
+    assert found.positive.tolist() == [data.positive[relevant].tolist() for relevant, _ in expected]
+    assert found.negative.tolist() == [data.negative[others].tolist() for _, others in expected]
+    scores = [[*data.teacher_scores[relevant, 0], *data.teacher_scores[others, 1]] for relevant, others in expected]
+    assert found.teacher_scores.tolist() == np.array(scores).tolist()
     assert found.teacher_scores.dtype == np.float32
     assert found.cluster_of_query is data.cluster_of_query
-    assert 0 < left_out < len(data.query)
     messages = [record.getMessage() for record in caplog.records]
-    assert messages == [
-        f"{len(expected)} groups with {negatives} other passages each",
-        f"{left_out} of 300 triples fill no group of {negatives} with the same query and relevant passage, and are "
-        "left out",
-    ]
+    assert messages[0] == f"{len(expected)} groups of {positives} relevant and {negatives} other passages"
+    pairs = len(np.unique(data.negative))
+    others = f"{left_out} of {pairs} pairs of a query and a passage (other) fill no group, and are left out"
+    assert (others in messages) == (left_out > 0)
+    is_odd = 3 % positives > 0  # every query has three relevant passages
+    relevant = "7 of 21 pairs of a query and a passage (relevant) fill no group, and are left out"
+    assert (relevant in messages) == is_odd
 
 
-def test_groups_of_one_are_the_triples_themselves(caplog):
+def test_sampled_triples_are_grouped_as_they_were_drawn():
+    query, positive = np.zeros(12, int), np.repeat([5, 6, 5], 4)  # two relevant passages in turn, each with four others
+    found = grouped(Triples(query, positive, np.arange(12)), 1, 4)
+    assert found.positive.tolist() == [[5], [6], [5]]
+    assert found.negative.tolist() == np.arange(12).reshape(3, 4).tolist()
+
+
+def test_groups_of_one_and_one_are_the_triples_themselves(caplog):
     caplog.set_level(logging.INFO)
     data = triples()
-    found = grouped(data, 1)
+    found = grouped(data, 1, 1)
+    assert found.positive.tolist() == [[positive] for positive in data.positive]
     assert found.negative.tolist() == [[negative] for negative in data.negative]
     assert found.query is data.query and found.teacher_scores is data.teacher_scores
     assert not caplog.records
@@ -68,23 +81,28 @@ def test_groups_of_one_are_the_triples_themselves(caplog):
 
 def test_groups_without_a_teacher_have_no_scores_and_full_groups_no_warning(caplog):
     query = np.repeat(np.arange(4), 6)
-    found = grouped(Triples(query, query, np.arange(24)), 3)
+    found = grouped(Triples(query, query, np.arange(24)), 1, 3)
     assert found.teacher_scores is None
     assert found.negative.tolist() == np.arange(24).reshape(8, 3).tolist()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_no_group_at_all_stops_with_one_sentence():
-    sentence = (
-        r"^training: negatives is 8, but no query has so many triples with a relevant passage; lower it, or .*\.$"
-    )
+@pytest.mark.parametrize(("positives", "negatives"), [(1, 30), (4, 2)])
+def test_no_group_at_all_stops_with_one_sentence(positives, negatives):
+    sentence = f"^training: positives is {positives} and negatives is {negatives}, but no query has triples with .*\\.$"
     with pytest.raises(ValueError, match=sentence):
-        grouped(triples(20), 8)
+        grouped(triples(60), positives, negatives)
+
+
+def test_the_margin_of_a_group_is_that_of_the_mean_scores():
+    data = grouped(triples(), 2, 3)
+    expected = [scores[:2].mean() - scores[2:].mean() for scores in data.teacher_scores]
+    assert data.margins.tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_fewer_groups_than_a_batch_stop():
     with pytest.raises(ValueError, match=r"^batch_size is 64, but there are only \d+ training"):
-        random(grouped(triples(), 7), batch_size=64, seed=1)
+        random(grouped(triples(), 1, 7), batch_size=64, seed=1)
 
 
 def test_tas_balanced_balances_the_mean_margins_of_groups():
@@ -128,9 +146,9 @@ SETUPS = {
 
 
 def triples_of_groups():
-    """The triples of all groups, one of each after the other, and one that is in no group."""
-    rows = [(*group[:2], group[2][place]) for place in range(3) for group in GROUPS]
-    scores = [scores[[0, 1 + place]] for place in range(3) for scores in TEACHER_SCORES]
+    """The triples of one group after the other, and one that is in no group."""
+    rows = [(query, positive, negative) for query, positive, others in GROUPS for negative in others]
+    scores = [scores[[0, 1 + place]] for scores in TEACHER_SCORES for place in range(3)]
     query, positive, negative = np.array([*rows, (3, 45, 90)]).T
     return Triples(query, positive, negative, np.array([*scores, np.zeros(2, np.float32)]))
 
@@ -201,3 +219,28 @@ def test_a_trainers_loss_on_groups_is_that_of_scores_of_one_pair_after_the_other
     expected = sum(losses) / len(ROWS)
     assert expected > 0.1  # what is nearly 0 may be so for any order of the passages
     assert trainer.batch_loss(np.array(ROWS)).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["ckl", "kl_div", "margin_mse"])
+def test_several_relevant_passages_are_one_list_for_losses_of_distributions_and_have_lists_of_their_own_for_others(
+    loss, make_trainer, of_one_query, torch
+):
+    distilled = DISTILLED if loss == "ckl" else {"loss": loss, "teacher": "cross", "contrastive": 0.5}
+    few = {"training__positives": 2, "training__negatives": 2, "training__batch_size": 3, "training__dropout": 0.0}
+    query, positive = np.repeat([0, 1, 2], 3), np.array([10, 11, 11, 20, 21, 20, 30, 30, 31])
+    negative = np.array([40, 41, 40, 50, 50, 51, 60, 61, 62])
+    teacher = np.random.default_rng(8).normal(0, 2, (9, 2)).astype(np.float32)
+    trainer = make_trainer(Triples(query, positive, negative, teacher), **distilled, **few)
+    settings, student = trainer.settings, scores_of_pairs(trainer.model, trainer, torch)
+    reference = reference_of(loss, settings.loss_settings, of_one_query)
+    expected = 0.0
+    for own, rows, other_rows in [(0, (0, 1), (0, 1)), (1, (3, 4), (3, 5)), (2, (6, 8), (6, 7))]:
+        relevant = [(student(own, positive[row]), teacher[row, 0]) for row in rows]
+        others = [(student(own, negative[row]), teacher[row, 1]) for row in other_rows]
+        lists = [np.array([pair, *others]).T for pair in relevant]
+        if loss == "margin_mse":
+            expected += np.mean([reference(*scores) for scores in lists])
+        else:
+            expected += reference(*np.array([*relevant, *others]).T, **({"positives": 2} if loss == "ckl" else {}))
+        expected += 0.5 * np.mean([nll(scores) for scores, _ in lists])
+    assert trainer.batch_loss(np.arange(3)).item() == pytest.approx(expected / 3, rel=1e-4)

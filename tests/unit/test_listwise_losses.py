@@ -101,6 +101,16 @@ def test_ckl_agrees_with_a_loop_over_queries(shape, settings, of_one_query, torc
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("positives", [2, 4])
+def test_ckl_of_several_relevant_passages_agrees_with_a_loop_over_queries(positives, settings, of_one_query, torch):
+    student, teacher = scores(5, 7), scores(5, 7)
+    expected = query_by_query(partial(of_one_query["ckl"], **settings, positives=positives), student, teacher)
+    for through in (False, True):
+        chosen = {**settings, "gradient_through_weights": through, "positives": positives}
+        assert ckl(torch.tensor(student), torch.tensor(teacher), **chosen).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("through", [False, True])
 def test_the_weights_of_ckl_are_constants_for_the_gradient_unless_asked_for(through, settings, of_one_query, torch):
     student, teacher = scores(3, 5), scores(3, 5)
@@ -144,9 +154,9 @@ def test_ckl_forgives_a_constant_per_query_and_is_0_for_the_teachers_distributio
 def test_what_the_student_has_right_weighs_less_and_high_ranks_keep_more(torch):
     right, wrong = [4.0, 0.0, -1.0, -2.0], [-2.0, 3.0, 0.0, 2.0]
     log_q = torch.log_softmax(torch.tensor([right, wrong], dtype=torch.float64), dim=1)
-    weights = log_weights(log_q, 2.0, 0.0).exp()
+    weights = log_weights(log_q, 2.0, 0.0, 1).exp()
     assert (weights[0] < weights[1]).all()
-    biased = log_weights(log_q, 2.0, 2.0).exp()
+    biased = log_weights(log_q, 2.0, 2.0, 1).exp()
     assert biased[:, 0].tolist() == weights[:, 0].tolist()
     assert (biased[:, 1:] > weights[:, 1:]).all()
     assert biased[1, 1].item() == biased[0, 1].item() == 1  # the highest of the others: its exponent is γ - β
@@ -157,7 +167,7 @@ def test_what_the_student_has_right_weighs_less_and_high_ranks_keep_more(torch):
 
 def test_ranks_of_equal_scores_are_those_of_their_columns(torch):
     log_q = torch.log_softmax(torch.zeros(1, 4, dtype=torch.float64), dim=1)
-    found = log_weights(log_q, 1.0, 1.0)[0, 1:].tolist()
+    found = log_weights(log_q, 1.0, 1.0, 1)[0, 1:].tolist()
     assert found == pytest.approx([-math.log(4) * (1 - 1 / rank) for rank in (1, 2, 3)], abs=1e-12)
 
 

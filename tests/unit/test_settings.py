@@ -289,9 +289,15 @@ SENSE_ERRORS = [
         ": found 5, but ranker cross trains with it and training_sets.triples.negatives.per_query is 4.",
     ),
     (
-        "training.short.negatives",
-        4,
-        ": found 4, but ranker cross trains with it and training_sets.triples.negatives.per_relevant is 1.",
+        "training.short.positives",
+        5,
+        ": found 5, but ranker cross trains with it and training_sets.triples.negatives takes 4 at most (per_query 4, "
+        "per_relevant 1).",
+    ),
+    (
+        "training.short.positives",
+        2,
+        ": found 2, expected 1: ranker tas_b learns from the passages of a batch's other queries.",
     ),
     ("training_sets.triples.negatives.per_relevant", 5, ": found 5, but per_query is 4."),
     (

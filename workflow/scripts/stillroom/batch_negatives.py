@@ -35,7 +35,7 @@ class BatchNegatives:
 
     def is_relevant(self, rows: np.ndarray) -> np.ndarray:
         """(Q, P) whether the relevant, and then the other passages of these groups are relevant for each query."""
-        passages = np.concatenate([self.groups.positive[rows], self.groups.negative[rows].T.ravel()])
+        passages = np.concatenate([*self.groups.positive[rows].T, *self.groups.negative[rows].T])
         keys = pair_keys(self.groups.query[rows][:, None], passages[None])
         places = np.searchsorted(self.relevant_keys, keys).clip(max=len(self.relevant_keys) - 1)
         return self.relevant_keys[places] == keys

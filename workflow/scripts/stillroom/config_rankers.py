@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from math import ceil
 from pathlib import Path
 
 from stillroom.config_schema import ConfigError, config_error
@@ -64,6 +65,7 @@ def check_ranker(config: dict, name: str, ranker: dict, schema: dict) -> None:
     check_passage_tokens(config, name, ranker)
     check_training_read(config, name, ranker)
     check_groups(config, name, ranker)
+    check_positives(config, name, ranker)
     check_chunks(config, name, ranker)
     check_whole_batch(name, ranker)
     check_validation(config, name, ranker)
@@ -185,14 +187,27 @@ def check_passage_tokens(config: dict, name: str, ranker: dict) -> None:
 
 
 def check_groups(config: dict, name: str, ranker: dict) -> None:
-    """Sampled triples fill groups: a query has as many, and so has each of its relevant passages."""
-    negatives = config["training"][ranker["training"]]["negatives"]
-    sampled = config["training_sets"][ranker["training_set"]]["negatives"]
-    for key in ("per_query", "per_relevant"):
-        if sampled and negatives > sampled[key]:
-            place = f"training_sets.{ranker['training_set']}.negatives.{key}"
-            message = f"found {negatives}, but ranker {name} trains with it and {place} is {sampled[key]}."
-            raise config_error(("training", ranker["training"], "negatives"), message)
+    """Sampled triples fill groups."""
+    training, sampled = ranker["training"], config["training_sets"][ranker["training_set"]]["negatives"]
+    positives, negatives = (config["training"][training][key] for key in ("positives", "negatives"))
+    if sampled and negatives > sampled["per_query"]:
+        place = f"training_sets.{ranker['training_set']}.negatives.per_query"
+        message = f"found {negatives}, but ranker {name} trains with it and {place} is {sampled['per_query']}."
+        raise config_error(("training", training, "negatives"), message)
+    if sampled and positives > (turns := ceil(sampled["per_query"] / sampled["per_relevant"])):
+        place = f"training_sets.{ranker['training_set']}.negatives"
+        message = f"found {positives}, but ranker {name} trains with it and {place} takes {turns} at most (per_query "
+        message += f"{sampled['per_query']}, per_relevant {sampled['per_relevant']})."
+        raise config_error(("training", training, "positives"), message)
+
+
+def check_positives(config: dict, name: str, ranker: dict) -> None:
+    """In-batch, a query has one relevant passage."""
+    positives = config["training"][ranker["training"]]["positives"]
+    in_batch = ranker["in_batch"] or constant_of("losses", ranker["loss"], "WHOLE_BATCH")
+    if positives > 1 and in_batch:
+        message = f"found {positives}, expected 1: ranker {name} learns from the passages of a batch's other queries."
+        raise config_error(("training", ranker["training"], "positives"), message)
 
 
 def check_words(config: dict, name: str, ranker: dict) -> None:
@@ -229,7 +244,7 @@ def check_chunks(config: dict, name: str, ranker: dict) -> None:
     tokens = training["passage_tokens"] or encoder["passage_tokens"]
     if not constant_of("architectures", ranker["architecture"], "IN_BATCH"):
         tokens += encoder["query_tokens"]  # query and passage are one text
-    longest = training["batch_size"] * (1 + training["negatives"]) * tokens
+    longest = training["batch_size"] * (training["positives"] + training["negatives"]) * tokens
     if training["chunk_tokens"] and training["chunk_tokens"] >= longest:
         message = f"found {training['chunk_tokens']}, but no batch of ranker {name} has more than {longest} tokens"
         raise config_error(("training", ranker["training"], "chunk_tokens"), f"{message}; take the key out.")

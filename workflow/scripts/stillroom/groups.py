@@ -1,6 +1,7 @@
-"""Groups for listwise losses: a query, a relevant passage and several other ones, made of training triples.
+"""Groups for listwise losses: a query with relevant passages and other ones, made of training triples.
 
-Shape suffixes: T = triples, G = groups, N = other passages per group.
+Shape suffixes: T = triples, P = a query's different passages, G = groups, R = relevant and N = other passages of a
+group, F = sets of relevant passages.
 """
 
 import logging
@@ -13,48 +14,64 @@ from stillroom.triples import Triples, pair_keys
 logger = logging.getLogger(__name__)
 
 
-def grouped(triples: Triples, negatives: int) -> Triples:
-    """The triples as groups with so many other passages: their `negative` is (G, N), `teacher_scores` (G, 1 + N).
+def grouped(triples: Triples, positives: int, negatives: int) -> Triples:
+    """The triples as groups: their `positive` is (G, R), `negative` (G, N), `teacher_scores` (G, R + N).
 
-    A group's triples are the next ones with the same query and relevant passage, though others may stand between them.
-    It stands where its first triple does, whose score of the relevant passage is the group's.
-    Triples that fill no group are left out, and their number is logged.
+    The relevant and the other passages of a query's triples are taken in the triples' order, each once, so many at a
+    time. A query that has more of the latter has its relevant passages in turn. A group stands where the triple of
+    its first other passage does, and a passage's score is that of the first triple with it.
+    Passages that fill no group are left out, and their number is logged. Groups of one and one are the triples
+    themselves, repeated ones too.
     """
-    if negatives == 1:
-        return replace(triples, negative=triples.negative[:, None])
-    rows_GN = rows_of_groups(pair_keys(triples.query, triples.positive), negatives)
-    log_groups(rows_GN, len(triples.query))
-    first_G, scores = rows_GN[:, 0], triples.teacher_scores
+    if positives == negatives == 1:
+        return replace(triples, positive=triples.positive[:, None], negative=triples.negative[:, None])
+    relevant_FR = rows_of_sets(triples.query, triples.positive, positives)
+    other_GN = rows_of_sets(triples.query, triples.negative, negatives)
+    relevant_GR, other_GN = joined(triples.query, relevant_FR, other_GN)
+    log_groups(triples, relevant_GR, other_GN)
+    scores = triples.teacher_scores
     return replace(
         triples,
-        query=triples.query[first_G],
-        positive=triples.positive[first_G],
-        negative=triples.negative[rows_GN],
-        teacher_scores=None if scores is None else np.column_stack([scores[first_G, 0], scores[rows_GN, 1]]),
+        query=triples.query[other_GN[:, 0]],
+        positive=triples.positive[relevant_GR],
+        negative=triples.negative[other_GN],
+        teacher_scores=None if scores is None else np.hstack([scores[relevant_GR, 0], scores[other_GN, 1]]),
     )
 
 
-def rows_of_groups(keys_T: np.ndarray, size: int) -> np.ndarray:
-    """rows_GN: every `size` rows with the same key, in the order of the first of them."""
-    order_T = np.argsort(keys_T, kind="stable")
-    starts = np.flatnonzero(np.diff(keys_T[order_T], prepend=-1))
-    counts = np.diff(starts, append=len(keys_T))
-    place_T = np.arange(len(keys_T)) - np.repeat(starts, counts)
-    rows_GN = order_T[place_T < np.repeat(counts - counts % size, counts)].reshape(-1, size)
-    return rows_GN[np.argsort(rows_GN[:, 0])]
+def rows_of_sets(query_T: np.ndarray, passage_T: np.ndarray, size: int) -> np.ndarray:
+    """Rows of triples, (sets, `size`): every so many different passages of a query; the queries ascend."""
+    row_P = np.unique(pair_keys(query_T, passage_T), return_index=True)[1]  # by query; of each the first row
+    row_P = row_P[np.lexsort((row_P, query_T[row_P]))]
+    starts = np.flatnonzero(np.diff(query_T[row_P], prepend=-1))
+    counts = np.diff(starts, append=len(row_P))
+    place_P = np.arange(len(row_P)) - np.repeat(starts, counts)
+    return row_P[place_P < np.repeat(counts - counts % size, counts)].reshape(-1, size)
 
 
-def log_groups(rows_GN: np.ndarray, triples: int) -> None:
-    """Say how many groups there are, and how many triples are in none; stop when all are."""
-    count, negatives = rows_GN.shape
+def joined(query_T: np.ndarray, relevant_FR: np.ndarray, other_GN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(relevant_GR, other_GN): a query's sets of other passages with its sets of relevant ones in turn."""
+    query_F, query_G = query_T[relevant_FR[:, 0]], query_T[other_GN[:, 0]]
+    starts_G = np.searchsorted(query_F, query_G)
+    counts_G = np.searchsorted(query_F, query_G, side="right") - starts_G
+    turn_G = np.arange(len(query_G)) - np.searchsorted(query_G, query_G)
+    has_both = np.flatnonzero(counts_G)
+    kept = has_both[np.argsort(other_GN[has_both, 0])]
+    return relevant_FR[starts_G[kept] + turn_G[kept] % counts_G[kept]], other_GN[kept]
+
+
+def log_groups(triples: Triples, relevant_GR: np.ndarray, other_GN: np.ndarray) -> None:
+    """Say how many groups there are, and how many passages are in none; stop when all are."""
+    (count, positives), negatives = relevant_GR.shape, other_GN.shape[1]
     if not count:
         raise ValueError(
-            f"training: negatives is {negatives}, but no query has so many triples with a relevant passage; lower it, "
-            "or sample more (`per_query`, `per_relevant` of the training set)."
+            f"training: positives is {positives} and negatives is {negatives}, but no query has triples with so many "
+            "different passages; lower them, or sample more (`per_query` of the training set)."
         )
-    logger.info("%s groups with %d other passages each", f"{count:,}", negatives)
-    if left_out := triples - rows_GN.size:
-        logger.warning(
-            "%s of %s triples fill no group of %d with the same query and relevant passage, and are left out",
-            f"{left_out:,}", f"{triples:,}", negatives,
-        )  # fmt: skip
+    logger.info("%s groups of %d relevant and %d other passages", f"{count:,}", positives, negatives)
+    for kind, passages, rows in (("relevant", triples.positive, relevant_GR), ("other", triples.negative, other_GN)):
+        keys = pair_keys(triples.query, passages)
+        pairs = len(np.unique(keys))
+        if left_out := pairs - len(np.unique(keys[rows])):
+            message = "%s of %s pairs of a query and a passage (%s) fill no group, and are left out"
+            logger.warning(message, f"{left_out:,}", f"{pairs:,}", kind)

@@ -26,6 +26,7 @@ class TrainingSettings:
 
     steps: int
     batch_size: int
+    positives: int
     negatives: int
     accumulate: int
     optimizer: str

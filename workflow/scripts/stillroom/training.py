@@ -2,8 +2,8 @@
 
 Every random choice is a function of (seed, step), dropout also of the process, so an interrupted training that is
 resumed ends with bit-identical weights on a CPU at the same number of threads and processes.
-Shape suffixes: B = groups of the batch, each a query with a relevant passage and others; P = passages of a group, or
-of all groups; Q = queries of the batch.
+Shape suffixes: B = groups of the batch, each a query with relevant passages and others; P = passages of a group, or of
+all groups; Q = queries of the batch.
 """
 
 import logging
@@ -218,7 +218,8 @@ class Trainer:
     ):
         training = settings.training
         self.model, self.settings, self.seed = model, settings, seed
-        self.triples, self.queries, self.passages = grouped(triples, training.negatives), queries, passages
+        self.queries, self.passages = queries, passages
+        self.triples = grouped(triples, training.positives, training.negatives)
         self.validation, self.in_batch_teacher = validation, in_batch_teacher
         self.loss = ranker_loss(settings) if settings.loss else None
         self.batch_negatives = batch_negatives(settings.loss, self.triples, triples)
@@ -333,7 +334,7 @@ class Trainer:
         """
         own = share(rows)
         queries = self.queries.take(self.triples.query[own])
-        passages = self.passages.take(np.concatenate([self.triples.positive[own], *self.triples.negative[own].T]))
+        passages = self.passages.take(np.concatenate([*self.triples.positive[own].T, *self.triples.negative[own].T]))
         teacher_BP = None
         if self.triples.teacher_scores is not None:
             teacher_BP = torch.as_tensor(self.triples.teacher_scores[rows], device=self.model.device).float()

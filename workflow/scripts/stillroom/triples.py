@@ -18,10 +18,17 @@ class Triples:
     """T training triples, or groups of such, and what a sampler may know of them."""
 
     query: np.ndarray  # (T,) rows of queries.parquet
-    positive: np.ndarray  # (T,) rows of passages.parquet
+    positive: np.ndarray  # (T,) rows of passages.parquet; of groups with R relevant passages (T, R)
     negative: np.ndarray  # (T,) rows of passages.parquet; of groups with N other passages (T, N)
-    teacher_scores: np.ndarray | None = None  # (T, 2) of the relevant and the other passage; of groups (T, 1 + N)
+    teacher_scores: np.ndarray | None = None  # (T, 2) of the relevant and the other passage; of groups (T, R + N)
     cluster_of_query: np.ndarray | None = None  # one cluster number per row of queries.parquet
+
+    @property
+    def margins(self) -> np.ndarray:
+        """(T,) the teacher's score of the relevant passage minus that of the other one; of groups of their means."""
+        relevant = 1 if self.positive.ndim == 1 else self.positive.shape[1]
+        scores = self.teacher_scores
+        return scores[:, :relevant].mean(axis=1) - scores[:, relevant:].mean(axis=1)
 
 
 def read_triples(

@@ -6,6 +6,7 @@ from stillroom.losses.nll import nll
 
 NEEDS_TEACHER = False
 WHOLE_BATCH = True
+ONE_RELEVANT = True
 READS = ()
 
 

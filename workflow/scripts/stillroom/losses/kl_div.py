@@ -5,6 +5,7 @@ from torch.nn.functional import kl_div as divergence
 
 NEEDS_TEACHER = True
 WHOLE_BATCH = False
+ONE_RELEVANT = False
 READS = ("temperature",)
 
 

@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 
 NEEDS_TEACHER = True
 WHOLE_BATCH = False
+ONE_RELEVANT = False
 READS = ()
 
 

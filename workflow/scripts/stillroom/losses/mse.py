@@ -4,6 +4,7 @@ import torch
 
 NEEDS_TEACHER = True
 WHOLE_BATCH = False
+ONE_RELEVANT = True
 READS = ()
 
 

@@ -5,6 +5,7 @@ from torch.nn.functional import log_softmax
 
 NEEDS_TEACHER = False
 WHOLE_BATCH = False
+ONE_RELEVANT = True
 READS = ()
 
 

@@ -24,7 +24,7 @@ def tas_balanced(triples: Triples, *, batch_size: int, seed: int) -> Callable[[i
     Differs from the paper: the inequality signs of Eq. 12 are printed reversed, the intended range is used; queries
     with a single triple are kept (the authors' code drops them).
     """
-    margins = triples.teacher_scores[:, 0] - triples.teacher_scores[:, 1:].mean(axis=1)
+    margins = triples.margins
     log_single_triples(triples.query)
 
     def draw_triple(random: np.random.Generator, rows: np.ndarray) -> int:
