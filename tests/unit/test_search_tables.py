@@ -172,7 +172,7 @@ def test_points_are_the_rows_and_those_of_one_index_are_joined(make, tmp_path):
     drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
     assert list(drawn) == ["Flat", "Cells", "Graph"]
     assert drawn["Cells"] == [[4000, pytest.approx(0.5)], [2000, pytest.approx(2 / 3)]]
-    assert [text.get_text() for text in axes.texts] == ["all", "1", "2", "ef 16"]
+    assert [text.get_text() for text in axes.texts] == ["", "1", "2", ""]
     assert axes.get_xscale() == "log" and "recall@3" in axes.get_ylabel()
 
 

@@ -35,9 +35,10 @@ def draw(axes: Axes, rows: list[dict[str, str]], settings: dict) -> None:
         points = [point(row, settings["recall_at"]) for row in group]
         axes.plot(*zip(*points, strict=True), marker=marker, label=name)
         for row, place in zip(group, points, strict=True):
-            text = row[labels[-1]] if len(labels) > 1 else ""
+            text = row[labels[-1]] if len(group) > 1 else ""
             axes.annotate(text, place, (4, -10), textcoords="offset points", fontsize="x-small")
     axes.set_xscale("log")
+    axes.margins(x=0.08)  # room for the fastest one's text
     axes.set_xlabel("queries per second, one at a time")
     axes.set_ylabel(f"recall@{settings['recall_at']} of exact search")
     axes.set_title(settings["title"])
