@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -23,8 +24,11 @@ def topics(count=6, per_topic=40):
 def cluster(tmp_path, write_vectors):
     """A function that clusters vectors as the rule does and reads the table."""
 
-    def cluster(vectors, clusters):
+    def cluster(vectors, clusters, with_triples=None):
         files = write_vectors(tmp_path, "queries", [f"q{row}" for row in range(len(vectors))], vectors)
+        query = np.repeat(range(len(vectors)) if with_triples is None else with_triples, 2).astype(np.int32)
+        files["triples_path"] = tmp_path / "triples.parquet"
+        pq.write_table(pa.table({"query": query}), files["triples_path"])
         cluster_queries(**files, clusters=clusters, clusters_path=tmp_path / "clusters.parquet", threads=1)
         return pq.read_table(tmp_path / "clusters.parquet")
 
@@ -81,8 +85,19 @@ def test_the_same_vectors_give_the_same_clusters(cluster):
     assert cluster(vectors, 12).equals(cluster(vectors, 12))
 
 
+def test_queries_without_a_triple_are_in_no_cluster_and_move_none(cluster):
+    vectors, _ = topics()
+    rows = np.random.default_rng(4).permutation(240)[:90]
+    members = cluster(vectors, 6, with_triples=rows)["cluster"].to_pylist()
+    alone = cluster(vectors[np.sort(rows)], 6)["cluster"].to_pylist()
+    assert [members[row] for row in np.sort(rows)] == alone
+    assert members.count(None) == 150
+
+
 def test_more_clusters_than_queries_stop(cluster):
-    with pytest.raises(ValueError, match=r"^clusterings: clusters is 241, but there are only 240 training queries\.$"):
+    with pytest.raises(
+        ValueError, match=r"^clusterings: clusters is 241, but only 240 training queries have triples\.$"
+    ):
         cluster(topics()[0], 241)
 
 

@@ -41,7 +41,7 @@ def groups_by_hand(data, positives, negatives):
 @pytest.mark.parametrize(("positives", "negatives"), [(1, 2), (1, 7), (2, 1), (2, 4), (3, 5)])
 def test_a_group_has_different_passages_of_one_query_in_the_order_of_its_triples(positives, negatives, caplog):
     data = triples()
-    data = replace(data, negative=data.query * 1000 + data.negative % 40)  # some passages are there twice
+    data = replace(data, negative=500 + data.query * 1000 + data.negative % 40)  # some passages are there twice
     expected, left_out = groups_by_hand(data, positives, negatives)
     caplog.set_level(logging.INFO)
     found = grouped(data, positives, negatives)
@@ -55,18 +55,26 @@ def test_a_group_has_different_passages_of_one_query_in_the_order_of_its_triples
     messages = [record.getMessage() for record in caplog.records]
     assert messages[0] == f"{len(expected)} groups of {positives} relevant and {negatives} other passages"
     pairs = len(np.unique(data.negative))
-    others = f"{left_out} of {pairs} pairs of a query and a passage (other) fill no group, and are left out"
+    others = f"{left_out} of {pairs} pairs of a query and a passage (other) are in no group"
     assert (others in messages) == (left_out > 0)
     is_odd = 3 % positives > 0  # every query has three relevant passages
-    relevant = "7 of 21 pairs of a query and a passage (relevant) fill no group, and are left out"
+    relevant = "7 of 21 pairs of a query and a passage (relevant) are in no group"
     assert (relevant in messages) == is_odd
 
 
 def test_sampled_triples_are_grouped_as_they_were_drawn():
     query, positive = np.zeros(12, int), np.repeat([5, 6, 5], 4)  # two relevant passages in turn, each with four others
-    found = grouped(Triples(query, positive, np.arange(12)), 1, 4)
+    found = grouped(Triples(query, positive, np.arange(20, 32)), 1, 4)
     assert found.positive.tolist() == [[5], [6], [5]]
-    assert found.negative.tolist() == np.arange(12).reshape(3, 4).tolist()
+    assert found.negative.tolist() == np.arange(20, 32).reshape(3, 4).tolist()
+
+
+def test_what_another_triple_says_to_be_relevant_is_none_of_the_others(caplog):
+    query, positive = np.array([0, 0, 0, 0, 1]), np.array([5, 5, 6, 6, 7])
+    found = grouped(Triples(query, positive, np.array([6, 8, 9, 10, 6])), 2, 3)
+    assert found.query.tolist() == [0]
+    assert found.positive.tolist() == [[5, 6]] and found.negative.tolist() == [[8, 9, 10]]
+    assert "2 of 5 pairs of a query and a passage (other) are in no group" in caplog.text
 
 
 def test_groups_of_one_and_one_are_the_triples_themselves(caplog):
@@ -81,15 +89,15 @@ def test_groups_of_one_and_one_are_the_triples_themselves(caplog):
 
 def test_groups_without_a_teacher_have_no_scores_and_full_groups_no_warning(caplog):
     query = np.repeat(np.arange(4), 6)
-    found = grouped(Triples(query, query, np.arange(24)), 1, 3)
+    found = grouped(Triples(query, query, np.arange(20, 44)), 1, 3)
     assert found.teacher_scores is None
-    assert found.negative.tolist() == np.arange(24).reshape(8, 3).tolist()
+    assert found.negative.tolist() == np.arange(20, 44).reshape(8, 3).tolist()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(1, 30), (4, 2)])
 def test_no_group_at_all_stops_with_one_sentence(positives, negatives):
-    sentence = f"^training: positives is {positives} and negatives is {negatives}, but no query has triples with .*\\.$"
+    sentence = f"^training: positives is {positives} and negatives is {negatives}, but no query has so many .*\\.$"
     with pytest.raises(ValueError, match=sentence):
         grouped(triples(60), positives, negatives)
 
@@ -101,7 +109,7 @@ def test_the_margin_of_a_group_is_that_of_the_mean_scores():
 
 
 def test_fewer_groups_than_a_batch_stop():
-    with pytest.raises(ValueError, match=r"^batch_size is 64, but there are only \d+ training"):
+    with pytest.raises(ValueError, match=r"^training: batch_size is 64, but there are only \d+ training"):
         random(grouped(triples(), 1, 7), batch_size=64, seed=1)
 
 

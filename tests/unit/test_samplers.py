@@ -116,13 +116,13 @@ def test_topping_up_takes_a_cluster_that_is_large_enough_where_there_is_one(samp
 @pytest.mark.parametrize("sampler", [tas, tas_balanced])
 def test_a_batch_that_no_two_clusters_fill_stops(sampler):
     sentence = (
-        r"^batch_size is 9, but the largest clusters have 5 and 3 training queries; lower batch_size or the number of "
-        r"clusters\.$"
+        r"^training: batch_size is 9, but the largest clusters have 5 and 3 training queries; lower batch_size or the "
+        r"number of clusters\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         sampler(in_clusters([2, 5, 1, 3]), batch_size=9, seed=1)
     assert len(sampler(in_clusters([2, 5, 1, 3]), batch_size=8, seed=1)(0)) == 8
-    with pytest.raises(ValueError, match=r"^batch_size is 9, but there are only 8 training queries\.$"):
+    with pytest.raises(ValueError, match=r"^training: batch_size is 9, but there are only 8 training queries\.$"):
         sampler(in_clusters([8]), batch_size=9, seed=1)
 
 

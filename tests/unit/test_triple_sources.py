@@ -80,7 +80,22 @@ def test_relevant_passages_take_turns_after_several_negatives_each(sample):
     assert [positive for _, positive, _ in together] == ["p2", "p2", "p3", "p3", "p4", "p4"]
     assert [negative for _, _, negative in together] == [negative for _, _, negative in alone]
     uneven = of_query(sample(per_relevant=4), "q2")
-    assert [positive for _, positive, _ in uneven] == ["p2"] * 4 + ["p3"] * 2
+    first, second = uneven[0][1], uneven[4][1]
+    assert [positive for _, positive, _ in uneven] == [first] * 4 + [second] * 2
+    assert {first, second} < {"p2", "p3", "p4"}
+
+
+def test_relevant_passages_that_get_a_turn_are_drawn_and_all_are_as_likely(sample, monkeypatch):
+    from scipy.stats import chisquare
+
+    names = [f"a{number}" for number in range(300)]
+    for name in names:
+        monkeypatch.setitem(RELEVANT, name, PASSAGE_IDS[:6])
+    found = dict.fromkeys(names, PASSAGE_IDS[10:20])
+    triples = sample(tuple(names), candidates=found, per_query=4, per_relevant=2)
+    drawn = [{positive for _, positive, _ in triples[start : start + 4]} for start in range(0, len(triples), 4)]
+    assert all(len(pair) == 2 for pair in drawn)
+    assert chisquare([sum(passage in pair for pair in drawn) for passage in PASSAGE_IDS[:6]]).pvalue > 0.001
 
 
 def test_a_query_with_few_candidates_has_few_triples(sample):
@@ -108,17 +123,14 @@ def test_queries_draw_differently_from_equal_candidates(sample):
     assert [triple[2] for triple in of_query(triples, "q1")] != [triple[2] for triple in of_query(triples, "q3")]
 
 
-def test_all_candidates_are_as_likely(sample):
+def test_all_candidates_are_as_likely(sample, monkeypatch):
     """Over many queries, each of ten candidates is drawn about as often."""
     from scipy.stats import chisquare
 
     names = [f"a{number}" for number in range(120)]
-    RELEVANT.update({name: ["p1"] for name in names})
-    try:
-        triples = sample(tuple(names), candidates={name: PASSAGE_IDS[10:20] for name in names}, per_query=2)
-    finally:
-        for name in names:
-            del RELEVANT[name]
+    for name in names:
+        monkeypatch.setitem(RELEVANT, name, ["p1"])
+    triples = sample(tuple(names), candidates={name: PASSAGE_IDS[10:20] for name in names}, per_query=2)
     counts = [sum(negative == passage for _, _, negative in triples) for passage in PASSAGE_IDS[10:20]]
     assert chisquare(counts).pvalue > 0.001
 

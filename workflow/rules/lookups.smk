@@ -284,6 +284,7 @@ def clustering_inputs(wildcards):
     ranker = f"{clustering['ranker']}/seed-{TEACHER_SEED}"
     return {
         "queries": f"{RESULTS}/{query_set}/queries.parquet",
+        "triples": f"{RESULTS}/{query_set}/triples.parquet",
         "vectors": f"{RESULTS}/embeddings/{query_set}/{ranker}/queries.npy",
     }
 

@@ -1,8 +1,9 @@
 """
 Clusters of training queries, for topic-aware sampling.
 
-Needs: a trained ranker that represents queries as vectors, and the queries of its training set.
-Makes: results/<experiment>/query_clusters/<clustering>.parquet (query_id, cluster; in the order of queries.parquet).
+Needs: a trained ranker that represents queries as vectors, and the queries and triples of its training set.
+Makes: results/<experiment>/query_clusters/<clustering>.parquet (query_id, cluster; in the order of queries.parquet,
+null where a query has no triple).
 """
 
 

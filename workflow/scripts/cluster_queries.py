@@ -7,6 +7,7 @@ start_log(snakemake.log[0])
 cluster_queries(
     vectors_path=snakemake.input.vectors,
     queries_path=snakemake.input.queries,
+    triples_path=snakemake.input.triples,
     clusters=snakemake.params.settings["clusters"],
     clusters_path=snakemake.output.clusters,
     threads=snakemake.threads,

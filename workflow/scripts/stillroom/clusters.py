@@ -6,6 +6,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillroom.files import atomic_path
@@ -20,24 +21,35 @@ def cluster_queries(
     *,
     vectors_path: str | Path,
     queries_path: str | Path,
+    triples_path: str | Path,
     clusters: int,
     clusters_path: str | Path,
     threads: int,
 ) -> None:
-    """Write query_id and cluster of every training query, in the order of queries.parquet."""
+    """Write query_id and cluster of every query, in the order of queries.parquet; null for those without a triple.
+
+    A collection may have many of these (MS MARCO: half of its training queries), and no batch draws them.
+    """
     faiss.omp_set_num_threads(threads)
     query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"]
-    vectors_QD = np.load(vectors_path)
-    if clusters > len(vectors_QD):
-        raise ValueError(f"clusterings: clusters is {clusters}, but there are only {len(vectors_QD)} training queries.")
-    cluster_of_query = spherical_k_means(vectors_QD, clusters)
-    sizes = np.bincount(cluster_of_query, minlength=clusters)
+    vectors_QD = np.load(vectors_path, mmap_mode="r")
+    with_triples = pc.unique(pq.read_table(triples_path, columns=["query"])["query"]).sort().to_numpy()
+    if clusters > len(with_triples):
+        found = f"{len(with_triples):,} training queries have triples"
+        raise ValueError(f"clusterings: clusters is {clusters}, but only {found}.")
+    members = spherical_k_means(vectors_QD[with_triples], clusters)
+    sizes = np.bincount(members, minlength=clusters)
     logger.info(
         "%d clusters of %d queries: sizes %d to %d, median %d, %d empty",
-        clusters, len(vectors_QD), sizes.min(), sizes.max(), np.median(sizes), (sizes == 0).sum(),
+        clusters, len(members), sizes.min(), sizes.max(), np.median(sizes), (sizes == 0).sum(),
     )  # fmt: skip
+    if left_out := len(query_ids) - len(members):
+        logger.info("%s queries have no triple and are in no cluster", f"{left_out:,}")
+    cluster_of_query = np.full(len(query_ids), -1, np.int32)
+    cluster_of_query[with_triples] = members
+    column = pa.array(cluster_of_query, mask=cluster_of_query < 0)
     with atomic_path(clusters_path) as path:
-        pq.write_table(pa.table({"query_id": query_ids, "cluster": pa.array(cluster_of_query, pa.int32())}), path)
+        pq.write_table(pa.table({"query_id": query_ids, "cluster": column}), path)
 
 
 def spherical_k_means(vectors_QD: np.ndarray, clusters: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import log_softmax
 
 from stillroom.triples import Triples, pair_keys
 
@@ -18,30 +19,38 @@ def grouped(triples: Triples, positives: int, negatives: int) -> Triples:
     """The triples as groups: their `positive` is (G, R), `negative` (G, N), `teacher_scores` (G, R + N).
 
     The relevant and the other passages of a query's triples are taken in the triples' order, each once, so many at a
-    time. A query that has more of the latter has its relevant passages in turn. A group stands where the triple of
-    its first other passage does, and a passage's score is that of the first triple with it.
-    Passages that fill no group are left out, and their number is logged. Groups of one and one are the triples
+    time. A query that has more of the latter has its relevant passages in turn. A passage that another triple of the
+    query says to be relevant is none of the others. A group stands where the triple of its first other passage does,
+    and a passage's score is that of the first triple with it.
+    Passages that are in no group are left out, and their number is logged. Groups of one and one are the triples
     themselves, repeated ones too.
     """
     if positives == negatives == 1:
         return replace(triples, positive=triples.positive[:, None], negative=triples.negative[:, None])
     relevant_FR = rows_of_sets(triples.query, triples.positive, positives)
-    other_GN = rows_of_sets(triples.query, triples.negative, negatives)
+    other_GN = rows_of_sets(triples.query, triples.negative, negatives, other_than=triples.positive)
     relevant_GR, other_GN = joined(triples.query, relevant_FR, other_GN)
     log_groups(triples, relevant_GR, other_GN)
     scores = triples.teacher_scores
+    if scores is not None:
+        scores = np.hstack([scores[relevant_GR, 0], scores[other_GN, 1]])
+        log_entropy(scores)
     return replace(
         triples,
         query=triples.query[other_GN[:, 0]],
         positive=triples.positive[relevant_GR],
         negative=triples.negative[other_GN],
-        teacher_scores=None if scores is None else np.hstack([scores[relevant_GR, 0], scores[other_GN, 1]]),
+        teacher_scores=scores,
     )
 
 
-def rows_of_sets(query_T: np.ndarray, passage_T: np.ndarray, size: int) -> np.ndarray:
+def rows_of_sets(
+    query_T: np.ndarray, passage_T: np.ndarray, size: int, other_than: np.ndarray | None = None
+) -> np.ndarray:
     """Rows of triples, (sets, `size`): every so many different passages of a query; the queries ascend."""
-    row_P = np.unique(pair_keys(query_T, passage_T), return_index=True)[1]  # by query; of each the first row
+    key_P, row_P = np.unique(pair_keys(query_T, passage_T), return_index=True)  # of each pair the first row
+    if other_than is not None:
+        row_P = row_P[~np.isin(key_P, pair_keys(query_T, other_than))]
     row_P = row_P[np.lexsort((row_P, query_T[row_P]))]
     starts = np.flatnonzero(np.diff(query_T[row_P], prepend=-1))
     counts = np.diff(starts, append=len(row_P))
@@ -65,13 +74,22 @@ def log_groups(triples: Triples, relevant_GR: np.ndarray, other_GN: np.ndarray) 
     (count, positives), negatives = relevant_GR.shape, other_GN.shape[1]
     if not count:
         raise ValueError(
-            f"training: positives is {positives} and negatives is {negatives}, but no query has triples with so many "
-            "different passages; lower them, or sample more (`per_query` of the training set)."
+            f"training: positives is {positives} and negatives is {negatives}, but no query has so many relevant and "
+            "other passages in its triples; lower what is too high, or sample more other passages (`per_query`)."
         )
     logger.info("%s groups of %d relevant and %d other passages", f"{count:,}", positives, negatives)
     for kind, passages, rows in (("relevant", triples.positive, relevant_GR), ("other", triples.negative, other_GN)):
         keys = pair_keys(triples.query, passages)
         pairs = len(np.unique(keys))
         if left_out := pairs - len(np.unique(keys[rows])):
-            message = "%s of %s pairs of a query and a passage (%s) fill no group, and are left out"
+            message = "%s of %s pairs of a query and a passage (%s) are in no group"
             logger.warning(message, f"{left_out:,}", f"{pairs:,}", kind)
+
+
+def log_entropy(scores_GP: np.ndarray) -> None:
+    """Say how sure the teacher is: losses of distributions take its scores as they are, whatever their scale."""
+    log_p_GP = log_softmax(scores_GP, axis=1)
+    entropy = -(np.exp(log_p_GP) * log_p_GP).sum(axis=1).mean()
+    logger.info(
+        "softmax of the teacher's scores: mean entropy %.2f of at most %.2f", entropy, np.log(log_p_GP.shape[1])
+    )

@@ -2,6 +2,7 @@
 
 import logging
 from itertools import cycle, islice
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +64,10 @@ def sample_triples(
     """Write `per_query` triples of every training query: relevant passages in turn, each with `per_relevant` negatives.
 
     Negatives are drawn without replacement from the query's candidates that have no judgement, by a generator seeded
-    with the query's id. With `among` = `relevant` they are passages that are relevant for other training queries: in
-    a small collection a passage would otherwise be seen as relevant only or as a negative only, the relevant ones of
-    the test queries always as the latter, and rankers would learn passages instead of relevance.
+    with the query's id, and so are the relevant passages where a query has more than get a turn. With `among` =
+    `relevant` negatives are passages that are relevant for other training queries: in a small collection a passage
+    would otherwise be seen as relevant only or as a negative only, the relevant ones of the test queries always as the
+    latter, and rankers would learn passages instead of relevance.
     With a number of `triples`, queries are taken in the order of their ids' digests until there are as many: a fair
     draw, where the first queries of a collection may be alike.
     """
@@ -108,10 +110,15 @@ def sample_triples(
 def triples_of_query(
     query_id: str, relevant: list[str], others: np.ndarray, per_query: int, per_relevant: int
 ) -> list[tuple[str, str, str]]:
-    """(query, relevant, other) ids: each relevant passage in turn with so many others; none without either of them."""
+    """(query, relevant, other) ids: each relevant passage in turn with so many others; none without either of them.
+
+    Of more relevant passages than there are turns, those that have one are drawn too.
+    """
     if not relevant or not len(others):
         return []
     random = np.random.default_rng(list(id_digest(query_id)[:16]))
     drawn = random.choice(others, min(per_query, len(others)), replace=False)
+    if len(relevant) > (places := ceil(len(drawn) / per_relevant)):
+        relevant = random.choice(relevant, places, replace=False)
     turns = (passage_id for passage_id in cycle(relevant) for _ in range(per_relevant))
     return [(query_id, *pair) for pair in zip(turns, drawn, strict=False)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class Triples:
     positive: np.ndarray  # (T,) rows of passages.parquet; of groups with R relevant passages (T, R)
     negative: np.ndarray  # (T,) rows of passages.parquet; of groups with N other passages (T, N)
     teacher_scores: np.ndarray | None = None  # (T, 2) of the relevant and the other passage; of groups (T, R + N)
-    cluster_of_query: np.ndarray | None = None  # one cluster number per row of queries.parquet
+    cluster_of_query: np.ndarray | None = None  # per row of queries.parquet; -1 = none
 
     @property
     def margins(self) -> np.ndarray:
@@ -49,13 +50,13 @@ def read_triples(
         if len(teacher) != len(table):
             raise ValueError(f"{teacher_scores_path}: expected {len(table):,} rows (triples), found {len(teacher):,}.")
         scores = np.column_stack([teacher["pos_score"].to_numpy(), teacher["neg_score"].to_numpy()])
-        if teacher["pos_score"].null_count:
-            has_score = teacher["pos_score"].is_valid().to_numpy()
+        if teacher["pos_score"].null_count or teacher["neg_score"].null_count:
+            has_score = pc.and_(teacher["pos_score"].is_valid(), teacher["neg_score"].is_valid()).to_numpy()
             columns, scores = [column[has_score] for column in columns], scores[has_score]
             left_out = f"{len(table) - len(scores):,} of {len(table):,}"
             logger.warning("%s: %s triples have no score and are left out", teacher_scores_path, left_out)
     if clusters_path:
-        clusters = pq.read_table(clusters_path, columns=["cluster"])["cluster"].to_numpy()
+        clusters = pc.fill_null(pq.read_table(clusters_path, columns=["cluster"])["cluster"], -1).to_numpy()
     return Triples(*columns, teacher_scores=scores, cluster_of_query=clusters)
 
 

@@ -1,10 +1,13 @@
 """What the topic-aware samplers share: one cluster of queries per batch, one triple per query."""
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
 
 from stillroom.triples import Triples
+
+logger = logging.getLogger(__name__)
 
 
 def topic_batches(
@@ -18,10 +21,11 @@ def topic_batches(
     by_query = np.argsort(triples.query, kind="stable")
     queries, starts = np.unique(triples.query[by_query], return_index=True)
     if len(queries) < batch_size:
-        raise ValueError(f"batch_size is {batch_size}, but there are only {len(queries)} training queries.")
+        raise ValueError(f"training: batch_size is {batch_size}, but there are only {len(queries)} training queries.")
     rows_of_query = dict(zip(queries.tolist(), np.split(by_query, starts[1:]), strict=True))
     queries_of_cluster = group_by_cluster(queries, triples.cluster_of_query[queries])
     check_pairs_of_clusters(queries_of_cluster, batch_size)
+    log_small_clusters(queries_of_cluster, batch_size)
 
     def batch(step: int) -> np.ndarray:
         random = np.random.default_rng([seed, step])
@@ -43,9 +47,16 @@ def check_pairs_of_clusters(queries_of_cluster: list[np.ndarray], batch_size: in
     largest = sorted((len(queries) for queries in queries_of_cluster), reverse=True)[:2]
     if sum(largest) < batch_size:
         raise ValueError(
-            f"batch_size is {batch_size}, but the largest clusters have {' and '.join(map(str, largest))} training "
-            "queries; lower batch_size or the number of clusters."
+            f"training: batch_size is {batch_size}, but the largest clusters have {' and '.join(map(str, largest))} "
+            "training queries; lower batch_size or the number of clusters."
         )
+
+
+def log_small_clusters(queries_of_cluster: list[np.ndarray], batch_size: int) -> None:
+    """Say how many clusters cannot fill a batch alone, whose batches so have queries of several topics."""
+    if small := sum(len(queries) < batch_size for queries in queries_of_cluster):
+        logger.info("%d of %d clusters have fewer than %d queries: their batches are topped up from others",
+                    small, len(queries_of_cluster), batch_size)  # fmt: skip
 
 
 def draw_queries(random: np.random.Generator, queries_of_cluster: list[np.ndarray], count: int) -> np.ndarray:

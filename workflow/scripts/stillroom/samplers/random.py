@@ -16,7 +16,8 @@ def random(triples: Triples, *, batch_size: int, seed: int) -> Callable[[int], n
     batches_per_epoch = len(triples.query) // batch_size
     if not batches_per_epoch:
         raise ValueError(
-            f"batch_size is {batch_size}, but there are only {len(triples.query)} training triples, or groups of them."
+            f"training: batch_size is {batch_size}, but there are only {len(triples.query)} training triples, or "
+            "groups of them."
         )
 
     @lru_cache(maxsize=1)
