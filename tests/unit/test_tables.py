@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
-from stillroom.tables import escape, make_table, number
+from stillroom.significance import holm
+from stillroom.tables import escape, expectation_notes, make_table, number
 
 RANDOM = np.random.default_rng(12)
 QUERY_IDS = [f"q{n}" for n in range(40)]
@@ -149,12 +150,19 @@ def test_a_bar_in_a_label_does_not_split_the_cell(make):
     assert r"| a \| b " in markdown
 
 
-def paired_t_test(one, other):
-    """The two-sided p-value from the formula, as printed."""
+def p_value(one, other):
+    """The two-sided p-value of a paired t-test, from the formula."""
     differences = np.array(one) - np.array(other)
     statistic = differences.mean() / (differences.std(ddof=1) / np.sqrt(len(differences)))
-    p_value = 2 * student_t.sf(abs(statistic), len(differences) - 1)
-    return f"p = {p_value:.2f}" if p_value >= 0.01 else "p < 0.01"
+    return 2 * student_t.sf(abs(statistic), len(differences) - 1)
+
+
+def verdict(one, other, p=None, test_set="dev"):
+    """What is printed of a comparison; without a p-value where it is the only one of its table."""
+    p = p_value(one, other) if p is None else p
+    means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
+    said = "DOES NOT HOLD" if one.mean() <= other.mean() else "holds" if p < 0.05 else "holds within noise"
+    return f"{test_set} {said} ({means[0]} to {means[1]}, {f'p = {p:.2f}' if p >= 0.01 else 'p < 0.01'})"
 
 
 def values(metrics, test_set, system, measure):
@@ -167,12 +175,18 @@ def test_an_expectation_that_holds_is_noted_with_both_means_and_a_paired_t_test(
     expected = {"better": BM25, "than": POOR, "measure": "RR@10", "test_sets": []}
     metrics, _, markdown, latex = make(expectations=[expected])
     (note,) = [line for line in markdown.splitlines() if line.startswith("- Expected")]
-    results = []
-    for test_set in ("dev", "graded"):
-        one, other = (values(metrics, test_set, system, "RR@10") for system in ("bm25", "poor/seed-1/exact"))
-        means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
-        results.append(f"{test_set} holds ({means[0]} to {means[1]}, {paired_t_test(one, other)})")
+    pairs = [
+        [values(metrics, test_set, system, "RR@10") for system in ("bm25", "poor/seed-1/exact")]
+        for test_set in ("dev", "graded")
+    ]
+    smaller, larger = sorted(p_value(*pair) for pair in pairs)
+    corrected = {smaller: 2 * smaller, larger: max(larger, 2 * smaller)}
+    results = [
+        verdict(*pair, p=corrected[p_value(*pair)], test_set=test_set)
+        for pair, test_set in zip(pairs, ("dev", "graded"), strict=True)
+    ]
     assert note == f"- Expected: BM25 above Poor 100% in MRR@10: {'; '.join(results)}."
+    assert "- p-values are of paired t-tests over queries, corrected for the 2 of this table (Holm).\n" in markdown
     assert r"above Poor 100\% in MRR@10" in latex
     assert not caplog.records
 
@@ -186,6 +200,26 @@ def test_an_expectation_that_does_not_hold_says_so_in_the_table_and_in_the_log(m
     assert [record.getMessage() for record in caplog.records] == [
         "expectation does not hold on graded: BM25 above Good_one in nDCG@10"
     ]
+
+
+def test_a_difference_that_may_be_chance_holds_within_noise(make):
+    metrics, _, _, _ = make()
+    one, other = ({name: 0.5 for name in QUERY_IDS} for _ in range(2))
+    one |= {QUERY_IDS[0]: 0.9, QUERY_IDS[1]: 0.3}
+    for system, by_query in (("bm25", one), ("poor/seed-1/exact", other)):
+        metrics["dev", system]["measures"]["RR@10"] = {"mean": np.mean(list(by_query.values())), "by_query": by_query}
+    expected = {"better": BM25, "than": POOR, "measure": "RR@10", "test_sets": ["dev"]}
+    (note, about) = expectation_notes(SETTINGS | {"expectations": [expected]}, metrics)
+    assert note == "Expected: BM25 above Poor 100% in MRR@10: dev holds within noise (.505 to .500, p = 0.66)."
+    assert about == "p-values are of paired t-tests over queries."
+
+
+def test_p_values_are_corrected_for_all_comparisons_of_the_table():
+    """A hand-made example: .01 · 4, .02 · 3, .03 · 2 and .04, none of which may be below the one before."""
+    assert holm([0.03, 0.01, 0.04, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.4]).tolist() == pytest.approx([0.8, 0.8])
+    assert holm([0.7]).tolist() == [0.7] and holm([]).tolist() == []
+    assert holm([0.9, 0.8]).tolist() == [1, 1]
 
 
 def test_a_system_is_not_above_itself(make):
@@ -208,9 +242,7 @@ def test_seeds_have_a_row_each_and_expectations_are_about_their_mean(make):
         np.mean([values(metrics, "dev", f"{name}/seed-{seed}/exact", "RR@10") for seed in (1, 2)], axis=0)
         for name in ("good", "poor")
     )
-    means = [f"{side.mean():.3f}".removeprefix("0") for side in (one, other)]
-    result = f"dev holds ({means[0]} to {means[1]}, {paired_t_test(one, other)})"
-    assert f"- Expected: Good_one above Poor 100% in MRR@10: {result}." in markdown
+    assert f"- Expected: Good_one above Poor 100% in MRR@10: {verdict(one, other)}." in markdown
 
 
 SEVERAL = {"good": [1, 2], "poor": [1, 2]}
@@ -263,10 +295,7 @@ def test_an_expectation_may_be_about_the_mean_of_several_rankers(make):
     metrics, _, markdown, _ = make(expectations=[{**sides, "measure": "RR@10", "test_sets": ["dev"]}])
     both = np.mean([values(metrics, "dev", f"{name}/seed-1/exact", "RR@10") for name in ("good", "poor")], axis=0)
     other = values(metrics, "dev", "bm25", "RR@10")
-    means = [f"{side.mean():.3f}".removeprefix("0") for side in (both, other)]
-    verdict = "holds" if both.mean() > other.mean() else "DOES NOT HOLD"
-    result = f"dev {verdict} ({means[0]} to {means[1]}, {paired_t_test(both, other)})"
-    assert f"- Expected: both above one in MRR@10: {result}." in markdown
+    assert f"- Expected: both above one in MRR@10: {verdict(both, other)}." in markdown
 
 
 def test_rankers_weigh_the_same_however_many_seeds_they_have(make):

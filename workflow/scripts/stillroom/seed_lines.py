@@ -29,14 +29,14 @@ def lines_of(
     mean = np.mean(list(values.values()), axis=0)
     if how == MEAN:
         return [Line(named["mean"], labels, mean)]
-    lines = [Line(system, said(labels, f"seed {seed}"), values[system]) for system, seed in systems.items()]
+    lines = [Line(system, with_more(labels, f"seed {seed}"), values[system]) for system, seed in systems.items()]
     if how == SPREAD:
         deviation = np.std(list(values.values()), axis=0, ddof=1)
-        lines.append(Line(named["mean"], said(labels, "mean"), mean, competes=False))
-        lines.append(Line(named["deviation"], said(labels, "standard deviation"), deviation, competes=False))
+        lines.append(Line(named["mean"], with_more(labels, "mean"), mean, competes=False))
+        lines.append(Line(named["deviation"], with_more(labels, "standard deviation"), deviation, competes=False))
     return lines
 
 
-def said(labels: tuple[str, ...], more: str) -> tuple[str, ...]:
+def with_more(labels: tuple[str, ...], more: str) -> tuple[str, ...]:
     """The labels, with more said in the last."""
     return (*labels[:-1], f"{labels[-1]}, {more}")

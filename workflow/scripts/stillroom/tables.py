@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_rel
 
 from stillroom.config import labels_of, systems_of
 from stillroom.files import atomic_path
-from stillroom.seed_lines import EACH, Line, lines_of, said
+from stillroom.seed_lines import EACH, Line, lines_of, with_more
+from stillroom.significance import holm, paired_t_test
 
 logger = logging.getLogger(__name__)
 
 NOTHING = "–"
+SIGNIFICANT = 0.05
 SEEN_MARK = "†"
 SEEN_NOTE = f"{SEEN_MARK} The encoder has seen text of this kind in its own pre-training: not a zero-shot result."
 LATEX = str.maketrans(
@@ -51,7 +52,7 @@ def make_table(
     notes = [f"Queries: {', '.join(f'{test_set} {count:,}' for test_set, count in counts.items())}."]
     notes += [SEEN_NOTE] if settings["seen"] else []
     notes += seeds_notes(settings)
-    notes += [expectation_note(expectation, settings, metrics) for expectation in settings["expectations"]]
+    notes += expectation_notes(settings, metrics)
     write_table(
         title=settings["title"],
         rows=[(line.system, line.labels) for line in lines],
@@ -87,7 +88,7 @@ def table_lines(settings: dict, metrics: Metrics, columns: list[tuple[str, str]]
 def system_rows(settings: dict) -> list[Row]:
     """(system, labels) of every system: a ranker's row has one per seed."""
     return [
-        (system, said(labels, f"seed {seed}") if len(systems) > 1 else labels)
+        (system, with_more(labels, f"seed {seed}") if len(systems) > 1 else labels)
         for labels, systems in systems_of_rows(settings)
         for system, seed in systems.items()
     ]
@@ -123,21 +124,42 @@ def queries_of(metrics: Metrics, test_set: str) -> int:
     return next(content["queries"] for (name, _), content in metrics.items() if name == test_set)
 
 
-def expectation_note(expectation: dict, settings: dict, metrics: Metrics) -> str:
-    """One line: what was expected, and per test set whether it holds, with both means and a paired t-test."""
-    measure, results = expectation["measure"], []
-    sides = [expectation[side] for side in ("better", "than")]
-    names = [name_of(side, settings) for side in sides]
+def expectation_notes(settings: dict, metrics: Metrics) -> list[str]:
+    """A line per expectation: per test set whether it holds, with both means and a p-value; and what p-values are."""
+    compared = [comparisons(expectation, settings, metrics) for expectation in settings["expectations"]]
+    corrected = iter(holm([p_value for each in compared for *_, p_value in each]))
+    notes = []
+    for expectation, each in zip(settings["expectations"], compared, strict=True):
+        names = [name_of(expectation[side], settings) for side in ("better", "than")]
+        measure, results = expectation["measure"], []
+        for test_set, one, other, _ in each:
+            results.append(f"{test_set} {verdict(one, other, next(corrected))}")
+            if one <= other:
+                logger.warning("expectation does not hold on %s: %s above %s in %s", test_set, *names, measure)
+        notes.append(f"Expected: {names[0]} above {names[1]} in {printed_measure(measure)}: {'; '.join(results)}.")
+    if notes:
+        count = sum(map(len, compared))
+        corrected_for = f", corrected for the {count} of this table (Holm)" if count > 1 else ""
+        notes.append(f"p-values are of paired t-tests over queries{corrected_for}.")
+    return notes
+
+
+def comparisons(expectation: dict, settings: dict, metrics: Metrics) -> list[tuple[str, float, float, float]]:
+    """(test set, mean of the better side, mean of the other, p-value) for each test set of an expectation."""
+    found = []
     for test_set in expectation["test_sets"] or settings["test_sets"]:
-        one, other = (side_values(metrics, test_set, side, measure, settings["seeds"]) for side in sides)
-        holds = one.mean() > other.mean()
-        p_value = ttest_rel(one, other).pvalue if (one != other).any() else 1.0
-        verdict = "holds" if holds else "DOES NOT HOLD"
-        p_text = f"p = {p_value:.2f}" if p_value >= 0.01 else "p < 0.01"
-        results.append(f"{test_set} {verdict} ({number(one.mean())} to {number(other.mean())}, {p_text})")
-        if not holds:
-            logger.warning("expectation does not hold on %s: %s above %s in %s", test_set, *names, measure)
-    return f"Expected: {names[0]} above {names[1]} in {printed_measure(measure)}: {'; '.join(results)}."
+        one, other = (
+            side_values(metrics, test_set, expectation[side], expectation["measure"], settings["seeds"])
+            for side in ("better", "than")
+        )
+        found.append((test_set, one.mean(), other.mean(), paired_t_test(one, other)))
+    return found
+
+
+def verdict(one: float, other: float, p_value: float) -> str:
+    """Whether one mean is above the other, and by more than chance."""
+    said = "DOES NOT HOLD" if one <= other else "holds" if p_value < SIGNIFICANT else "holds within noise"
+    return f"{said} ({number(one)} to {number(other)}, {f'p = {p_value:.2f}' if p_value >= 0.01 else 'p < 0.01'})"
 
 
 def name_of(side: dict, settings: dict) -> str:
@@ -189,7 +211,7 @@ def write_table(
     names = ["label"] if len(label_headers) == 1 else [f"label {header}" for header in label_headers]
     for place, name in enumerate(names):
         frame.insert(1 + place, name, [labels[place] for _, labels in rows])
-    labels = grouped([labels for _, labels in rows])
+    labels = without_repeats([labels for _, labels in rows])
     cells = marked(values, printed) if cells is None else cells
     with atomic_path(csv_path) as path:
         frame.to_csv(path, index=False)
@@ -199,7 +221,7 @@ def write_table(
         path.write_text(latex(title, labels, [label_headers, printed], cells, notes), encoding="utf-8")
 
 
-def grouped(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def without_repeats(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The labels as printed: all but the last are blank where they are those of the row above."""
     printed = []
     for above, labels in pairwise([(), *rows]):

@@ -347,7 +347,7 @@ class Trainer:
         terms = []
         if self.loss is not None:
             negatives = self.batch_negatives
-            scores_BP = negatives.candidates(*student, rows) if negatives else of_groups(*student)
+            scores_BP = negatives.candidates(*student, rows) if negatives else own_scores(*student)
             terms.append(self.loss(scores_BP, teacher_BP))
         if self.in_batch_loss is not None:
             teacher = by_kind(teacher_QP.to(self.model.device))
@@ -399,7 +399,7 @@ def by_kind(scores_QP: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return kinds[:, :, 0].flatten(1), kinds[:, :, 1:].transpose(1, 2).flatten(1)
 
 
-def of_groups(relevant_QQ: torch.Tensor, other_QP: torch.Tensor) -> torch.Tensor:
+def own_scores(relevant_QQ: torch.Tensor, other_QP: torch.Tensor) -> torch.Tensor:
     """scores_BP of each query's own passages, the relevant one first."""
     others_PB = other_QP.unflatten(1, (-1, len(other_QP))).diagonal(dim1=0, dim2=2)
     return torch.cat([relevant_QQ.diagonal()[:, None], others_PB.T], dim=1)

@@ -11,10 +11,10 @@ from stillroom.settings import CONTRASTIVE, RankerSettings
 
 def ranker_loss(settings: RankerSettings) -> Callable:
     """The loss of a ranker's groups, with the contrastive term beside it where that has a weight."""
-    loss, weight = of_groups(settings.loss, settings), settings.contrastive
+    loss, weight = loss_of_groups(settings.loss, settings), settings.contrastive
     if weight is None:
         return loss
-    contrastive = of_groups(CONTRASTIVE, settings)
+    contrastive = loss_of_groups(CONTRASTIVE, settings)
 
     def both(student_scores_BP: torch.Tensor, teacher_scores_BP: torch.Tensor | None) -> torch.Tensor:
         return loss(student_scores_BP, teacher_scores_BP) + weight * contrastive(student_scores_BP)
@@ -22,7 +22,7 @@ def ranker_loss(settings: RankerSettings) -> Callable:
     return both
 
 
-def of_groups(name: str, settings: RankerSettings) -> Callable:
+def loss_of_groups(name: str, settings: RankerSettings) -> Callable:
     """The loss of this name for groups whose first columns are `positives` relevant passages."""
     loss, positives = with_settings(name, settings), settings.training.positives
     if positives == 1 or not module_of("losses", name).ONE_RELEVANT:
