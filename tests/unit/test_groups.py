@@ -229,12 +229,23 @@ def test_a_trainers_loss_on_groups_is_that_of_scores_of_one_pair_after_the_other
     assert trainer.batch_loss(np.array(ROWS)).item() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("loss", ["ckl", "kl_div", "margin_mse"])
+@pytest.mark.parametrize(
+    ("loss", "ranker"),
+    [
+        ("ckl", {}),
+        ("ckl", {"training__chunk_tokens": 40}),
+        ("kl_div", {"architecture": "colbert", "temperature": 8.0}),
+        ("margin_mse", {"architecture": "bert_cat", "temperature": 0.05}),
+        ("weighted_ranknet", {}),
+        ("mse", {}),
+    ],
+)
 def test_several_relevant_passages_are_one_list_for_losses_of_distributions_and_have_lists_of_their_own_for_others(
-    loss, make_trainer, of_one_query, torch
+    loss, ranker, make_trainer, of_one_query, torch
 ):
     distilled = DISTILLED if loss == "ckl" else {"loss": loss, "teacher": "cross", "contrastive": 0.5}
     few = {"training__positives": 2, "training__negatives": 2, "training__batch_size": 3, "training__dropout": 0.0}
+    few |= ranker
     query, positive = np.repeat([0, 1, 2], 3), np.array([10, 11, 11, 20, 21, 20, 30, 30, 31])
     negative = np.array([40, 41, 40, 50, 50, 51, 60, 61, 62])
     teacher = np.random.default_rng(8).normal(0, 2, (9, 2)).astype(np.float32)
@@ -246,9 +257,9 @@ def test_several_relevant_passages_are_one_list_for_losses_of_distributions_and_
         relevant = [(student(own, positive[row]), teacher[row, 0]) for row in rows]
         others = [(student(own, negative[row]), teacher[row, 1]) for row in other_rows]
         lists = [np.array([pair, *others]).T for pair in relevant]
-        if loss == "margin_mse":
-            expected += np.mean([reference(*scores) for scores in lists])
-        else:
+        if loss in ("ckl", "kl_div"):
             expected += reference(*np.array([*relevant, *others]).T, **({"positives": 2} if loss == "ckl" else {}))
+        else:
+            expected += np.mean([reference(*scores) for scores in lists])
         expected += 0.5 * np.mean([nll(scores) for scores, _ in lists])
     assert trainer.batch_loss(np.arange(3)).item() == pytest.approx(expected / 3, rel=1e-4)

@@ -1,9 +1,6 @@
 """Batch samplers: what is in a batch, and that a batch is a function of (seed, step) alone."""
 
 import logging
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
@@ -192,34 +189,3 @@ def test_within_a_bin_triples_are_drawn_uniformly():
     drawn = Counter(int(batch(step)[0]) for step in range(2000))
     assert chisquare([drawn[row] for row in range(4)]).pvalue > 0.001
     assert drawn[4] == pytest.approx(1000, abs=100)
-
-
-BATCHES = """
-import sys
-import numpy as np
-from stillroom.samplers.random import random
-from stillroom.samplers.tas import tas
-from stillroom.samplers.tas_balanced import tas_balanced
-from stillroom.triples import Triples
-generator = np.random.default_rng(5)
-count = 240
-data = Triples(
-    generator.permutation(np.repeat(np.arange(40), 6)), np.arange(count), np.arange(count) + 1000,
-    generator.normal(0, 3, (count, 2)).astype(np.float32), np.arange(40) % 4,
-)
-samplers = (random, tas, tas_balanced)
-print([[sampler(data, batch_size=8, seed=1)(step).tolist() for step in range(9)] for sampler in samplers])
-"""
-
-
-def test_other_processes_draw_the_same_batches_whatever_their_hash_seed():
-    outputs = {
-        subprocess.check_output(
-            [sys.executable, "-c", BATCHES],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            text=True,
-        )
-        for seed in ("1", "2")
-    }
-    here = [[sampler(triples(), batch_size=8, seed=1)(step).tolist() for step in range(9)] for sampler in SAMPLERS]
-    assert outputs == {f"{here}\n"}

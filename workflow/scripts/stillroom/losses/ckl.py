@@ -32,7 +32,7 @@ def ckl(
     Differs from the paper: the exponent of the other passages is known here as γ less a bias by rank only. β/rank, so
     that the higher the student ranks a passage the more it weighs, the mean over queries, the temperature, and weights
     that are constants for the gradient (unless `gradient_through_weights`: then the loss can fall by raising passages
-    that the student has too high) are our choice.
+    that the student has too high) are our choice, as is that there is no factor T².
     """
     teacher_BP = log_softmax(teacher_scores_BP / temperature, dim=1)
     student_BP = log_softmax(student_scores_BP / temperature, dim=1)
