@@ -257,6 +257,17 @@ def teacher_model(wildcards):
     return weights_of(wildcards.ranker, TEACHER_SEED)
 
 
+def shards_of_triples(wildcards):
+    """Into how many shards the pairs of a training set are cut."""
+    return CONFIG["training_sets"][wildcards.training_set]["shards"]
+
+
+def pair_score_shards(wildcards):
+    """The scores of all shards of a training set's pairs, in their order."""
+    folder = f"{RESULTS}/pair_scores/{wildcards.ranker}/{wildcards.training_set}/shards"
+    return [f"{folder}/{shard + 1}.bin" for shard in range(shards_of_triples(wildcards))]
+
+
 def averaged_scores(wildcards):
     """The scores of the rankers that make a teacher."""
     folders = [
@@ -294,6 +305,17 @@ def clustering_settings(wildcards):
 
 
 # retrieval.smk
+
+
+def shards_of_corpus(wildcards):
+    """Into how many shards the passages of a corpus are cut."""
+    return CONFIG["corpora"][wildcards.corpus]["shards"]
+
+
+def vector_stamps(wildcards):
+    """What says of each shard of a corpus that its vectors are there."""
+    folder = f"{RESULTS}/embeddings/{wildcards.corpus}/{wildcards.ranker}/seed-{wildcards.seed}/shards"
+    return [f"{folder}/{shard + 1}.json" for shard in range(shards_of_corpus(wildcards))]
 
 
 def index_settings(wildcards):

@@ -14,6 +14,8 @@ Makes, under results/<experiment>/:
 """
 
 VALIDATION = "training_sets/{training_set}/validation"
+IN_SHARDS = [name for name, corpus in CONFIG["corpora"].items() if corpus["shards"] > 1]
+IN_ONE = [name for name in CONFIG["corpora"] if name not in IN_SHARDS]
 
 
 rule encode_passages:
@@ -27,15 +29,64 @@ rule encode_passages:
         f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.log",
     benchmark:
         f"{RESULTS}/benchmarks/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.tsv"
+    wildcard_constraints:
+        corpus=any_of(IN_ONE),
     conda:
         ENVIRONMENT
     threads: 8
     resources:
         gpu=1,
     params:
+        precision=PRECISION,
         code=code_of("encode_passages", ranker_parts),
     script:
         "../scripts/encode_passages.py"
+
+
+rule encode_shard:
+    """Represent one shard of a corpus, in a file that all of its shards share; resumes after an interruption."""
+    input:
+        model=f"{RANKER}/model.safetensors",
+        tokens=encoder_tokens,
+    output:
+        stamp=temp(f"{RESULTS}/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/shards/{{shard}}.json"),
+    log:
+        f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/shards/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/shards/{{shard}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        vectors=str(rules.encode_passages.output.vectors),
+        shards=shards_of_corpus,
+        precision=PRECISION,
+        code=code_of("encode_shard", ranker_parts),
+    script:
+        "../scripts/encode_shard.py"
+
+
+rule join_vectors:
+    """Give the file that the shards of a corpus have written its name; nothing is copied."""
+    input:
+        model=f"{RANKER}/model.safetensors",  # what is newer is read anew by the shards, which are not kept
+        tokens=encoder_tokens,
+        stamps=vector_stamps,
+    output:
+        vectors=rules.encode_passages.output.vectors,
+    log:
+        f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.log",
+    wildcard_constraints:
+        corpus=any_of(IN_SHARDS),
+    conda:
+        ENVIRONMENT
+    params:
+        precision=PRECISION,
+        code=code_of("join_vectors", ranker_parts),
+    script:
+        "../scripts/join_vectors.py"
 
 
 rule encode_queries:
@@ -55,6 +106,7 @@ rule encode_queries:
     resources:
         gpu=1,
     params:
+        precision=PRECISION,
         code=code_of("encode_queries", ranker_parts),
     script:
         "../scripts/encode_queries.py"
@@ -150,6 +202,7 @@ rule rerank:
         gpu=1,
     params:
         settings=reranking_settings,
+        precision=PRECISION,
         code=code_of("rerank", ranker_parts),
     script:
         "../scripts/rerank.py"

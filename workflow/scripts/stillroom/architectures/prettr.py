@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from stillroom.batches import pad
+from stillroom.batches import WINDOW_TOKEN_VECTORS, pad
 from stillroom.encoder_layers import embed, first_position, layers_of, run_layers
 from stillroom.ranker import Texts
 from stillroom.split_ranker import SplitRanker
@@ -68,6 +68,10 @@ class Prettr(SplitRanker):
             )
 
     @property
+    def window(self) -> int:
+        return WINDOW_TOKEN_VECTORS
+
+    @property
     def parts(self) -> dict[str, nn.Module]:
         return {f"{self.encoder.base_model_prefix}.": self.encoder, "classifier.": self.classifier}
 
@@ -109,4 +113,4 @@ class Prettr(SplitRanker):
                     return matched(hidden_BLD.float(), in_passage_BL, mask_BL)
                 return self.classifier(hidden_BLD[:, 0].float()).squeeze(-1)
 
-        return torch.stack(self.in_chunks(joined, forward)) / self.settings.temperature
+        return self.in_chunks_joined(joined, forward) / self.settings.temperature
