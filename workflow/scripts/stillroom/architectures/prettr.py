@@ -107,7 +107,7 @@ class Prettr(SplitRanker):
             hidden_BLD, mask_BL = padded([joined[row] for row in rows])
             in_passage_BL = passage_part(query_lengths[rows], mask_BL)
             mask = attention_mask(in_passage_BL, mask_BL, self.settings.cross_attention_bias, self.encoder.dtype)
-            hidden_BLD = run_layers(self.encoder, upper, hidden_BLD, mask)
+            hidden_BLD = run_layers(self.encoder, upper, hidden_BLD.to(self.encoder.dtype), mask)
             with self.in_float32():
                 if self.is_matched:
                     return matched(hidden_BLD.float(), in_passage_BL, mask_BL)
