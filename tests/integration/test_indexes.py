@@ -215,7 +215,7 @@ def test_what_faiss_cannot_make_ends_in_one_sentence_and_nothing_written(factory
 
 
 def test_vectors_of_another_number_of_texts_stop(index, search):
-    with pytest.raises(ValueError, match=r"passages\.npy: expected 700 vectors \(passages\), found 699\.$"):
+    with pytest.raises(ValueError, match=r"passages\.faiss: expected 700 vectors \(passages\), found 699\.$"):
         index(vectors=PASSAGES[:699])
     with pytest.raises(ValueError, match=r"queries\.npy: expected 2 vectors \(queries\), found 300\.$"):
         search(index(), 10, query_ids=["q1", "q2"])

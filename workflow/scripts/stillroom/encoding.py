@@ -12,6 +12,7 @@ from stillroom.log import ProgressMeter
 from stillroom.ranker import load_ranker, model_files
 from stillroom.token_store import open_tokens
 from stillroom.tokenization import tokenize_queries
+from stillroom.vectors import VectorWriter, open_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ BLOCK_PASSAGES = 1_024  # encoded between two saves
 def encode_passages(
     *, model_folder: str | Path, tokens_folder: str | Path, vectors_path: str | Path, threads: int, code: str
 ) -> None:
-    """Write float32 vectors_PD of all passages as .npy; resumes at the last finished block.
+    """Write float32 vectors_PD of all passages (see `vectors.py`); resumes at the last finished block.
 
     The unfinished file lies beside, in a folder named by a digest of the model, the passages and the `code`.
     """
@@ -29,25 +30,23 @@ def encode_passages(
     model = load_ranker(model_folder)
     passages = open_tokens(tokens_folder)
     parts = parts_folder(vectors_path, [*model_files(model_folder), Path(tokens_folder) / "ids.bin"], code=code)
-    unfinished, done_path = parts / "vectors.npy", parts / "done.json"
+    unfinished, done_path = parts / Path(vectors_path).name, parts / "done.json"
     done = json.loads(done_path.read_text()) if done_path.exists() and unfinished.exists() else 0
-    shape = (len(passages), model.encoder.config.hidden_size)
-    vectors_PD = np.lib.format.open_memmap(
-        unfinished, mode="r+" if done else "w+", dtype=np.float32, shape=None if done else shape
-    )
     if done:
         logger.info("%s passages were encoded before", f"{done:,}")
     meter = ProgressMeter(total=len(passages), unit="passages encoded", start=done)
-    for start in range(done, len(passages), BLOCK_PASSAGES):
-        rows = range(start, min(start + BLOCK_PASSAGES, len(passages)))
-        with torch.inference_mode():
-            vectors_PD[rows.start : rows.stop] = model.encode_passages(passages.take(rows)).float().cpu().numpy()
-        vectors_PD.flush()
-        done_path.with_suffix(".part").write_text(json.dumps(rows.stop))
-        done_path.with_suffix(".part").replace(done_path)
-        meter.advance(len(rows))
+    with VectorWriter(unfinished, len(passages), model.encoder.config.hidden_size, done) as writer:
+        for start in range(done, len(passages), BLOCK_PASSAGES):
+            rows = range(start, min(start + BLOCK_PASSAGES, len(passages)))
+            with torch.inference_mode():
+                vectors = model.encode_passages(passages.take(rows)).float().cpu().numpy()
+            check_finite(vectors, vectors_path, start)
+            writer.write(vectors)
+            done_path.with_suffix(".part").write_text(json.dumps(rows.stop))
+            done_path.with_suffix(".part").replace(done_path)
+            meter.advance(len(rows))
     meter.finish()
-    check_finite(vectors_PD, vectors_path)
+    open_vectors(unfinished)  # whole
     unfinished.replace(vectors_path)
     remove(parts)
 
@@ -59,24 +58,22 @@ def encode_queries(
     torch.set_num_threads(threads)
     model = load_ranker(model_folder)
     queries = tokenize_queries(model.tokenizer, queries_path)
-    vectors_QD = np.empty((len(queries), model.encoder.config.hidden_size), dtype=np.float32)
+    shape = (len(queries), model.encoder.config.hidden_size)
     meter = ProgressMeter(total=len(queries), unit="queries encoded")
-    for start in range(0, len(queries), BLOCK_PASSAGES):
-        rows = range(start, min(start + BLOCK_PASSAGES, len(queries)))
-        with torch.inference_mode():
-            vectors_QD[rows.start : rows.stop] = model.encode_queries(queries.take(rows)).float().cpu().numpy()
-        meter.advance(len(rows))
+    with atomic_path(vectors_path) as path, open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for start in range(0, len(queries), BLOCK_PASSAGES):
+            rows = range(start, min(start + BLOCK_PASSAGES, len(queries)))
+            with torch.inference_mode():
+                vectors = model.encode_queries(queries.take(rows)).float().cpu().numpy()
+            check_finite(vectors, vectors_path, start)
+            file.write(vectors.astype("<f4", copy=False).tobytes())
+            meter.advance(len(rows))
     meter.finish()
-    check_finite(vectors_QD, vectors_path)
-    with atomic_path(vectors_path) as path:
-        np.save(path, vectors_QD)
 
 
-def check_finite(vectors: np.ndarray, path: str | Path) -> None:
-    """Stop when a vector holds something that is not a number."""
-    for start in range(0, len(vectors), BLOCK_PASSAGES):
-        finite = np.isfinite(vectors[start : start + BLOCK_PASSAGES]).all(axis=1)
-        if not finite.all():
-            raise ValueError(
-                f"{path}: vector {start + int(np.argmin(finite)):,} is not finite; train the ranker again."
-            )
+def check_finite(vectors: np.ndarray, path: str | Path, first: int = 0) -> None:
+    """Stop when a vector holds something that is not a number; the first of these vectors has the number `first`."""
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"{path}: vector {first + int(np.argmin(finite)):,} is not finite; train the ranker again.")

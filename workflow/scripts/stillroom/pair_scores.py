@@ -45,7 +45,7 @@ def score_triples(
     triples = read_triples(triples_path)
     pairs = distinct_pairs(triples.query, triples.positive, triples.negative)
     logger.info("%s distinct pairs in %s triples", f"{len(pairs):,}", f"{len(triples.query):,}")
-    query_rows, passage_rows, _ = run_rows(
+    query_rows, passage_rows = run_rows(
         run_path=validation_run_path, queries_path=validation_queries_path, passages_path=passages_path
     )
     candidates = np.column_stack([query_rows, passage_rows])
