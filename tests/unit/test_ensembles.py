@@ -41,6 +41,6 @@ def test_runs_of_other_candidates_stop(other, write, tmp_path):
     path, changed = write("a")[0], write("bb", **other)[0]
     with pytest.raises(ValueError, match=r"bb: ranks other passages than .*a; re-rank the same candidates\.$"):
         average_runs(run_paths=[path, changed], run_path=tmp_path / "mean", tag="t2")
-    with pytest.raises(ValueError, match=r" ranks other passages than .*bb; re-rank the same candidates\.$"):
+    with pytest.raises(ValueError, match=r"a: ranks other passages than .*bb; re-rank the same candidates\.$"):
         average_runs(run_paths=[changed, path], run_path=tmp_path / "mean", tag="t2")
     assert not (tmp_path / "mean").exists()

@@ -20,7 +20,7 @@ def average_runs(*, run_paths: list[str], run_path: str | Path, tag: str) -> Non
 def mean_rankings(run_paths: list[str]) -> Iterator[Ranking]:
     """The passages of each query with the mean of their scores; queries in the order that all runs have them in."""
     for rankings in zip_longest(*map(rankings_by_id, run_paths)):
-        for path, ranking in zip(run_paths, rankings, strict=True):
+        for path, ranking in zip(run_paths[1:], rankings[1:], strict=True):
             if not is_of_same_passages(ranking, rankings[0]):
                 raise ValueError(f"{path}: ranks other passages than {run_paths[0]}; re-rank the same candidates.")
         query_id, passage_ids, _ = rankings[0]
