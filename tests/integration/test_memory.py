@@ -144,3 +144,12 @@ def test_auditing_triples(growth):
         "stillroom.triples.BLOCK_TRIPLES": 20_000,
     }
     assert growth(audit_triples, make, small) < ALLOWED
+
+
+@pytest.mark.slow  # three gigabytes of one text
+def test_taking_more_than_two_gigabytes_needs_such_offsets():
+    text = "x" * (3 << 28)
+    rows = pa.array([0, 0, 0])
+    with pytest.raises(pa.ArrowInvalid):
+        pa.array([text], pa.string()).take(rows)
+    assert pa.array([text], pa.large_string()).take(rows).nbytes > 1 << 31

@@ -33,12 +33,3 @@ def test_ids_are_one_array_whose_offsets_do_not_end_at_two_gigabytes(tmp_path):
     assert ids.type == pa.large_string() and isinstance(ids, pa.Array)
     assert ids.take(pa.array([2, 0, 2])).to_pylist() == ["c", "b", "c"]
     assert IdRows.read(tmp_path / "ids.parquet", "id").known_ids.equals(ids)
-
-
-@pytest.mark.slow  # three gigabytes of one text
-def test_taking_more_than_two_gigabytes_needs_such_offsets():
-    text = "x" * (3 << 28)
-    rows = pa.array([0, 0, 0])
-    with pytest.raises(pa.ArrowInvalid):
-        pa.array([text], pa.string()).take(rows)
-    assert pa.array([text], pa.large_string()).take(rows).nbytes > 1 << 31
