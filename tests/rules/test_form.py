@@ -22,7 +22,6 @@ RULES = {
     found["name"]: found["body"] for file in RULE_FILES for found in RULE.finditer(file.read_text(encoding="utf-8"))
 }
 WITHOUT_SCRIPT = {"tables", "figures"}  # collect files only
-WITHOUT_GPU = {"join_vectors"}  # imports what takes one
 NOT_SCRIPTED = re.compile(r"\blambda\b|^checkpoint |^    (run|shell):", re.MULTILINE)
 
 
@@ -63,13 +62,6 @@ def test_the_profile_of_several_gpus_gives_all_of_them_to_a_training():
     profile = yaml.safe_load((ROOT / "profiles" / "gpus" / "config.yaml").read_text(encoding="utf-8"))
     (gpus,) = (int(entry.removeprefix("gpu=")) for entry in profile["resources"])
     assert profile["set-resources"] == {"train_ranker": {"gpu": gpus}}
-
-
-def test_a_rule_asks_for_a_gpu_if_its_code_takes_one():
-    for script in SCRIPTS:
-        _, imported = read_code(script, "", LIBRARY)
-        if "stillroom.devices" in modules_behind(imported, LIBRARY) and script.stem not in WITHOUT_GPU:
-            assert "        gpu=1,\n" in RULES[script.stem], script.name
 
 
 @pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)

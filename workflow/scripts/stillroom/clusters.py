@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 ITERATIONS = 10  # faiss's default for the coarse quantizer of an IVF index, which the authors trained
 SEED = 1234  # likewise
+BLOCK_QUERIES = 65_536  # whose clusters are looked up at a time
 
 
 def cluster_queries(
@@ -27,7 +28,7 @@ def cluster_queries(
     """Write query_id and cluster of every training query, in the order of queries.parquet."""
     faiss.omp_set_num_threads(threads)
     query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"]
-    vectors_QD = np.load(vectors_path)
+    vectors_QD = np.load(vectors_path, mmap_mode="r")
     if clusters > len(vectors_QD):
         raise ValueError(f"clusterings: clusters is {clusters}, but there are only {len(vectors_QD)} training queries.")
     cluster_of_query = spherical_k_means(vectors_QD, clusters)
@@ -52,4 +53,8 @@ def spherical_k_means(vectors_QD: np.ndarray, clusters: int) -> np.ndarray:
     options.min_points_per_centroid = 1  # small collections: no warning, nothing else
     quantizer = faiss.IndexFlatIP(dimensions)
     faiss.Clustering(dimensions, clusters, options).train(np.ascontiguousarray(vectors_QD), quantizer)
-    return quantizer.search(np.ascontiguousarray(vectors_QD), 1)[1][:, 0]
+    cluster_of_query = np.empty(len(vectors_QD), np.int64)
+    for start in range(0, len(vectors_QD), BLOCK_QUERIES):
+        block = np.ascontiguousarray(vectors_QD[start : start + BLOCK_QUERIES])
+        cluster_of_query[start : start + BLOCK_QUERIES] = quantizer.search(block, 1)[1][:, 0]
+    return cluster_of_query

@@ -3,7 +3,6 @@
 A large collection is cut into shards, which may be encoded side by side: all write into one file, each its own rows.
 """
 
-import io
 import logging
 from pathlib import Path
 
@@ -17,14 +16,16 @@ from stillroom.ranker import Ranker, model_files
 from stillroom.shards import rows_of_shard
 from stillroom.token_store import Tokens, open_tokens
 from stillroom.tokenization import tokenize_queries
+from stillroom.vectors import VectorWriter, allocate_vectors
 
 logger = logging.getLogger(__name__)
 
-VECTORS = "vectors.npy"  # the unfinished file, in the folder of `files.parts_folder`
-
 
 def encode_passages(*, vectors_path: str | Path, **settings) -> None:
-    """Write float32 vectors_PD of all passages as .npy; resumes at the last finished window. See `encode_rows`."""
+    """Write float32 vectors_PD of all passages (see `vectors.py`); resumes at the last finished window.
+
+    The settings are those of `encode_rows`.
+    """
     unfinished, _ = encode_rows(vectors_path=vectors_path, shard=1, shards=1, **settings)
     unfinished.replace(vectors_path)
     remove(unfinished.parent)
@@ -44,7 +45,7 @@ def join_vectors(*, stamp_paths: list[str], tokens_folder: str | Path, vectors_p
     stamps = [read_json(path) for path in stamp_paths]
     bounds = sorted((stamp["start"], stamp["stop"]) for stamp in stamps)
     starts, stops = [start for start, _ in bounds], [stop for _, stop in bounds]
-    unfinished = Path(vectors_path).parent / stamps[0]["folder"] / VECTORS
+    unfinished = Path(vectors_path).parent / stamps[0]["folder"] / Path(vectors_path).name
     is_whole = [*starts, len(open_tokens(tokens_folder))] == [0, *stops]
     if not is_whole or len({stamp["folder"] for stamp in stamps}) > 1 or not unfinished.exists():
         folder = Path(stamp_paths[0]).parent
@@ -75,44 +76,27 @@ def encode_rows(
     model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
     passages = open_tokens(tokens_folder)
     inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin"]
-    unfinished = parts_folder(vectors_path, inputs, code=code, precision=precision) / VECTORS
+    unfinished = parts_folder(vectors_path, inputs, code=code, precision=precision) / Path(vectors_path).name
     rows = rows_of_shard(len(passages), shard, shards)
     done_path = unfinished.with_name(f"{shard}-of-{shards}.json")
     done = read_json(done_path, default=rows.start) if unfinished.exists() else rows.start
-    first_byte = allocate(unfinished, len(passages), model.encoder.config.hidden_size)
+    shape = len(passages), model.encoder.config.hidden_size
+    allocate_vectors(unfinished, *shape)
     if done > rows.start:
         logger.info("%s passages were encoded before", f"{done - rows.start:,}")
     if model.device.type == "cuda":
         try_longest(model)
     meter = ProgressMeter(total=len(rows), unit="passages encoded", start=done - rows.start)
-    with open(unfinished, "r+b") as file:
+    with VectorWriter(unfinished, *shape, done) as writer:
         for start in range(done, rows.stop, model.window):
             stop = min(start + model.window, rows.stop)
             vectors_PD = encode_window(model, passages, range(start, stop))
             check_finite(vectors_PD, vectors_path, start)
-            file.seek(first_byte + start * vectors_PD[0].nbytes)
-            file.write(vectors_PD.data)
-            file.flush()
+            writer.write(vectors_PD)
             write_json(done_path, stop)
             meter.advance(stop - start)
     meter.finish()
     return unfinished, rows
-
-
-def allocate(path: Path, rows: int, dimensions: int) -> int:
-    """Make a .npy file with room for so many float32 vectors unless it is there; returns where the first one begins.
-
-    Shards may do so at the same time: each writes the same header, and nobody shortens the file.
-    """
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (rows, dimensions)})
-    size = header.tell() + rows * dimensions * 4
-    path.touch()
-    with open(path, "r+b") as file:
-        file.write(header.getvalue())
-        if path.stat().st_size < size:
-            file.truncate(size)
-    return header.tell()
 
 
 @torch.inference_mode()
@@ -150,13 +134,13 @@ def encode_queries(
             with torch.inference_mode():
                 vectors_QD = model.encode_queries(queries.take(rows)).float().cpu().numpy()
             check_finite(vectors_QD, vectors_path, start)
-            file.write(vectors_QD.data)
+            file.write(vectors_QD.astype("<f4", copy=False).tobytes())
             meter.advance(len(rows))
     meter.finish()
 
 
 def check_finite(vectors: np.ndarray, path: str | Path, first: int = 0) -> None:
-    """Stop when a vector holds something that is not a number; `first` is the number of the first one."""
+    """Stop when a vector holds something that is not a number; the first of these vectors has the number `first`."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise ValueError(f"{path}: vector {first + int(np.argmin(finite)):,} is not finite; train the ranker again.")

@@ -132,7 +132,7 @@ def score_candidates(
     **facts: str,
 ) -> None:
     """Write query, passage and score of every line of the validation run, in its order; the facts are of its parts."""
-    query_rows, passage_rows, *_ = run_rows(
+    query_rows, passage_rows = run_rows(
         run_path=validation_run_path, queries_path=validation_queries_path, passages_path=passages_path
     )
     queries, passages = tokenize_queries(model.tokenizer, validation_queries_path), open_tokens(tokens_folder)

@@ -26,6 +26,7 @@ from stillroom.batches import (
     pad,
     side_by_side,
 )
+from stillroom.best_device import best_device
 from stillroom.encoders import UNLIMITED, check_safetensors, load_encoder, load_tokenizer
 from stillroom.gradient_caching import represented_twice
 from stillroom.registry import named
@@ -204,8 +205,3 @@ def load_ranker(folder: str | Path, device: torch.device | None = None) -> Ranke
 def model_files(folder: str | Path) -> list[Path]:
     """The files that scores depend on: weights, and settings such as pooling and lengths, which leave weights alone."""
     return [Path(folder) / "model.safetensors", Path(folder) / "ranker.json"]
-
-
-def best_device() -> torch.device:
-    """The process's GPU, the first outside a group of processes, or the CPU where there is none."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
