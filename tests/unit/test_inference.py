@@ -71,23 +71,47 @@ def test_on_a_gpu_the_longest_texts_are_tried_first(gpu_tokens, make_ranker, mon
     from stillroom import batches, encoding, scoring
 
     ranker, seen = make_ranker(architecture="bert_cat"), []
-    monkeypatch.setattr(type(ranker), "tokens_in_use", gpu_tokens or batches.USE_TOKENS["cpu"])
+    tokens = gpu_tokens or batches.USE_TOKENS["cpu"]
+    monkeypatch.setattr(type(ranker), "tokens_in_use", tokens)
 
-    def watch(model, queries, passages, *rows):
-        seen.append((queries.lengths.max(), passages.lengths.max(), len(rows[0])))
+    def watch(model, queries, passages, query_rows, passage_rows):
+        seen.append((len(queries.take([0])[0]), len(passages.take([0])[0]), len(query_rows)))
 
     monkeypatch.setattr(scoring, "score_window", watch)
     scoring.try_longest(ranker)
-    assert seen == [(12, 32, (gpu_tokens or 1_024) // 44)]
+    assert seen == [(12, 32, tokens // 44)]
 
-    monkeypatch.setattr(encoding, "encode_window", lambda model, passages, rows: seen.append(passages.lengths.tolist()))
+    monkeypatch.setattr(encoding, "encode_window", lambda _, passages, rows: seen.append(passages.take(rows)))
     encoding.try_longest(ranker)
-    assert seen[1] == [32] * ((gpu_tokens or 1_024) // 32)
+    assert [len(text) for text in seen[1]] == [32] * (tokens // 32)
 
 
-def test_longest_texts_can_be_scored(variant, make_ranker, monkeypatch, torch):
+def test_the_longest_texts_can_be_scored(variant, make_ranker, monkeypatch, torch):
     from stillroom import scoring
 
     ranker = make_ranker(**variant)
     monkeypatch.setattr(type(ranker), "window", 10)
     scoring.try_longest(ranker)
+
+
+@pytest.mark.parametrize("changes", [{}, {"loss": "in_batch_nll"}, {"training__passage_tokens": 20}])
+def test_a_training_tries_its_longest_batch_and_learns_nothing_from_it(
+    changes, make_trainer, watched_encoder, monkeypatch, torch
+):
+    from stillroom.training import Ranker
+
+    trainer, lengths = make_trainer(**changes), set()
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    texts = trainer.queries, trainer.passages
+    in_chunks = Ranker.chunk_results
+
+    def watch(model, inputs, forward):
+        lengths.update(map(len, inputs))
+        return in_chunks(model, inputs, forward)
+
+    monkeypatch.setattr(Ranker, "chunk_results", watch)
+    trainer.try_longest()
+    assert lengths == {12, changes.get("training__passage_tokens", 32)}
+    assert all(parameter.grad is None for parameter in trainer.model.parameters())
+    assert all(tensor.equal(before[name]) for name, tensor in trainer.model.state_dict().items())
+    assert (trainer.queries, trainer.passages) == texts

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from stillroom.files import atomic_path, parts_folder, read_json, remove, write_json
-from stillroom.inference import memory_checked, ranker_at_work, texts_of
+from stillroom.inference import OneText, memory_checked, ranker_at_work
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker, model_files
 from stillroom.shards import rows_of_shard
@@ -109,7 +109,7 @@ def try_longest(model: Ranker) -> None:
     """Encode as many of the longest passages as are computed at a time: too little memory then shows at once."""
     limit = model.settings.encoder.passage_tokens
     count = max(1, model.tokens_in_use // limit)
-    encode_window(model, texts_of(limit, count), range(count))
+    encode_window(model, OneText(limit), range(count))
 
 
 @memory_checked()

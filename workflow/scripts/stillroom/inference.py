@@ -1,6 +1,6 @@
 """A trained ranker at work: loaded for scoring or encoding on the machine that there is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from stillroom.batches import USE_TOKENS
 from stillroom.devices import claim_gpus
 from stillroom.precision import PRECISIONS, check_precision
 from stillroom.ranker import Ranker, load_ranker
-from stillroom.token_store import Tokens
 
 LOWER_TOKENS = (
     f"lower the resource gpu_tokens, the tokens that are computed at a time ({USE_TOKENS['cuda']:,} unless it is set), "
@@ -54,6 +53,12 @@ def memory_checked(advice: str = LOWER_TOKENS) -> Iterator[None]:
         raise RuntimeError(f"the memory of the GPU is too small; {advice}.") from error
 
 
-def texts_of(tokens: int, count: int) -> Tokens:
-    """So many texts of so many tokens, to try whether memory suffices before hours of work on shorter ones."""
-    return Tokens(np.zeros(count * tokens, np.int32), np.arange(count + 1) * tokens)
+class OneText:
+    """A store of one text of so many tokens in every row, to try whether memory suffices before hours of work."""
+
+    def __init__(self, tokens: int):
+        self.text = np.zeros(tokens, np.int64)
+
+    def take(self, rows: Sequence[int]) -> list[np.ndarray]:
+        """The text, as often as there are rows."""
+        return [self.text] * len(rows)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from stillroom.data_parallel import process_count, process_number, total
-from stillroom.inference import texts_of
+from stillroom.inference import OneText
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker
 from stillroom.split_ranker import SplitRanker
@@ -113,10 +113,9 @@ def try_longest(model: Ranker) -> None:
     As many as are computed at a time; a window of them where token vectors are kept.
     """
     limits = model.settings.encoder
-    lengths = limits.query_tokens, limits.passage_tokens
-    count = model.window if isinstance(model, SplitRanker) else max(1, model.tokens_in_use // sum(lengths))
-    rows = np.arange(count)
-    score_window(model, *(texts_of(length, count) for length in lengths), rows, rows)
+    count = max(1, model.tokens_in_use // (limits.query_tokens + limits.passage_tokens))
+    rows = np.arange(model.window if isinstance(model, SplitRanker) else count)
+    score_window(model, OneText(limits.query_tokens), OneText(limits.passage_tokens), rows, rows)
 
 
 def checked(scores: np.ndarray) -> np.ndarray:

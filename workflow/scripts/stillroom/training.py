@@ -31,7 +31,7 @@ from stillroom.data_parallel import (
 from stillroom.devices import claim_gpus
 from stillroom.dual_encoder import DualEncoder
 from stillroom.groups import grouped
-from stillroom.inference import memory_checked
+from stillroom.inference import OneText, memory_checked
 from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._choice import ranker_loss, with_settings
@@ -245,6 +245,8 @@ class Trainer:
         """Train from the start or from the resumable state to the last step, and take the best weights."""
         resume.restore(self)
         training = self.settings.training
+        if self.model.device.type == "cuda":
+            self.try_longest()
         began = saved = time.monotonic()
         seconds_before = self.progress.seconds
         meter = ProgressMeter(total=training.steps, unit="steps", start=self.progress.step)
@@ -262,6 +264,14 @@ class Trainer:
         if self.best_weights:
             logger.info("best nDCG@10 %.4f at step %d", self.progress.best_ndcg, self.progress.best_step)
             self.model.load_state_dict(self.best_weights)
+
+    def try_longest(self) -> None:
+        """The gradient of a batch of the longest texts, which is thrown away: too little memory then shows at once."""
+        queries, passages, limits = self.queries, self.passages, self.settings.encoder
+        self.queries, self.passages = OneText(limits.query_tokens), OneText(self.model.passage_tokens)
+        self.batch_loss(self.batch(0)).backward()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.queries, self.passages = queries, passages
 
     def step(self) -> float:
         """One optimizer step; the mean loss of its batches.
