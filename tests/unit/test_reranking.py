@@ -70,6 +70,6 @@ def test_an_interrupted_re_ranking_is_not_gone_on_with_under_other_settings(rera
         patch.setattr(reranking, "write_run", None)  # the job dies after scoring
         with pytest.raises(TypeError):
             rerank(short, 10)
-    assert list(tmp_path.glob(".run.trec-*/0.npy"))
+    assert list(tmp_path.glob(".run.trec-*/scores.bin"))
     long = save_ranker()  # the same weights, in the same folder
     assert rerank(long, 10).equals(rerank(long, 10, tmp_path / "fresh.trec"))
