@@ -45,8 +45,7 @@ def test_even_chunks_are_of_one_length_where_there_are_many_of_it():
     many = np.random.default_rng(1).permutation(np.repeat([7, 8, 9], 100))
     chunks = even_chunks(many, 90)
     mixed = [sorted(many[chunk]) for chunk in chunks if len(set(many[chunk])) > 1]
-    assert mixed == [[7] * 10 + [8]]  # the one that eleven to a chunk leave over
-    assert all(len(chunk) >= 9 for chunk in chunks[:-1])
+    assert mixed == [[7] * 5 + [8]]  # the one that eleven to a chunk leave over, up to half a chunk
     few = np.arange(1, 31)  # one of each: half a chunk at least, not thirty chunks
     chunks = even_chunks(few, 90)
     assert all(len(chunk) * few[chunk].max() >= 45 for chunk in chunks[:-1])
