@@ -33,7 +33,7 @@ def encode(collection, make_settings, tmp_path):
         tokens_folder=tmp_path / "tokens",
     )
 
-    def encode(name, before="", **changes):
+    def encode(name, before="pass", **changes):
         settings = {
             "model_folder": str(tmp_path / "model"),
             "tokens_folder": str(tmp_path / "tokens"),
@@ -46,7 +46,9 @@ def encode(collection, make_settings, tmp_path):
             f"import torch\n{before}\nfrom stillroom.encoding import encode_passages\nencode_passages(**{settings!r})"
         )
         environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+        return subprocess.run(
+            [sys.executable, "-c", f"import torch; {before}; {step}"], capture_output=True, text=True, env=environment
+        )
 
     return encode
 
