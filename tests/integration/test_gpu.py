@@ -43,12 +43,10 @@ def encode(collection, make_settings, tmp_path):
             **changes,
         }
         code = (
-            f"import torch\n{before}\nfrom stillroom.encoding import encode_passages\nencode_passages(**{settings!r})"
+            f"import torch; {before}; from stillroom.encoding import encode_passages; encode_passages(**{settings!r})"
         )
         environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
-        return subprocess.run(
-            [sys.executable, "-c", f"import torch; {before}; {step}"], capture_output=True, text=True, env=environment
-        )
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
 
     return encode
 
