@@ -42,9 +42,7 @@ def encode(collection, make_settings, tmp_path):
             "code": "",
             **changes,
         }
-        code = (
-            f"import torch; {before}; from stillroom.encoding import encode_passages; encode_passages(**{settings!r})"
-        )
+        code = f"import torch; {before}; from stillroom import encoding; encoding.encode_passages(**{settings!r})"
         environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
 
