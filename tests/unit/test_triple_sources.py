@@ -172,5 +172,5 @@ def test_neither_blocks_nor_the_order_of_the_candidates_change_the_triples(sampl
 
 
 def test_candidates_of_an_unknown_query_stop(sample):
-    with pytest.raises(ValueError, match=r"run\.trec: 30 of 60 query ids are unknown, the first is 'q2'"):
+    with pytest.raises(ValueError, match=r"run\.trec: .* query ids are unknown, the first is 'q2'"):
         sample(("q1",), candidates={name: candidates_of(name) for name in ("q1", "q2")})
