@@ -115,3 +115,17 @@ def test_a_training_tries_its_longest_batch_and_learns_nothing_from_it(
     assert all(parameter.grad is None for parameter in trainer.model.parameters())
     assert all(tensor.equal(before[name]) for name, tensor in trainer.model.state_dict().items())
     assert (trainer.queries, trainer.passages) == texts
+
+
+def test_scores_are_the_same_for_any_number_of_threads(variant, make_ranker, texts, torch):
+    ranker = make_ranker(**variant)
+    queries, passages = texts.query_tokens.take(range(24)), texts.passage_tokens.take(range(24))
+    found = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        try:
+            with torch.inference_mode():
+                found.append(ranker.score(queries, passages))
+        finally:
+            torch.set_num_threads(1)
+    assert torch.equal(*found)
