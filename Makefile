@@ -7,7 +7,7 @@ VENV := .venv
 # Un-activated, snakemake would start scripts without the environment's programs.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint lock readme clean
+.PHONY: all test lint benchmark lock readme clean
 
 all: $(VENV)/installed
 	snakemake --cores $(CORES) all
@@ -21,6 +21,10 @@ lint: $(VENV)/installed-dev
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+
+# How fast this machine is with it, beside others: results/benchmarks/. Nothing else should run meanwhile.
+benchmark: $(VENV)/installed-dev
+	python benchmarks/run.py
 
 # The table of the README, from the results of `make all`.
 readme: all

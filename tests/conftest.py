@@ -254,12 +254,18 @@ def write_texts():
 @pytest.fixture(scope="session")
 def write_vectors(write_texts):
     """A function that writes vectors of passages or queries beside their ids, and names both files as a step does."""
+    from stillroom.vectors import VectorWriter
 
     def write(folder, of, ids, vectors):
-        np.save(folder / f"{of}.npy", vectors)
-        key = {"passages": "passage_id", "queries": "query_id"}[of]
+        if of == "passages":
+            key, vectors_path = "passage_id", folder / "passages.faiss"
+            with VectorWriter(vectors_path, *vectors.shape) as writer:
+                writer.write(vectors)
+        else:
+            key, vectors_path = "query_id", folder / "queries.npy"
+            np.save(vectors_path, vectors)
         write_texts(folder / f"{of}.parquet", key, dict.fromkeys(ids, "text"))
-        return {"vectors_path": folder / f"{of}.npy", f"{of}_path": folder / f"{of}.parquet"}
+        return {"vectors_path": vectors_path, f"{of}_path": folder / f"{of}.parquet"}
 
     return write
 

@@ -15,6 +15,7 @@ import pytest
 
 from stillroom.index_factory import set_parameters
 from stillroom.indexes import filled_index, search
+from stillroom.vectors import open_vectors
 
 ROOT = Path(__file__).parents[2]
 RESULTS = "results/tiny"
@@ -89,7 +90,7 @@ def test_cells_find_some_of_what_exact_search_finds_and_more_cells_find_more(fin
 
 def test_a_graph_finds_what_brute_force_finds(finished):
     queries = np.load(finished.results / "embeddings/test_sets/dev/minilm/seed-1/queries.npy")
-    passages = np.load(finished.results / "embeddings/pydocs/minilm/seed-1/passages.npy")
+    passages = open_vectors(finished.results / "embeddings/pydocs/minilm/seed-1/passages.faiss")
     best = np.argsort(-(queries @ passages.T), axis=1, kind="stable")[:, :10]
     index = filled_index(passages, "HNSW32", ef_construction=None, threads=2)
     set_parameters(index, {"ef_search": 64})
@@ -125,7 +126,7 @@ def test_runs_decrease_strictly_and_name_known_passages(finished):
 def test_exact_run_is_the_order_of_brute_force_inner_products(finished):
     place = "tas_b/seed-1"
     queries = np.load(finished.results / f"embeddings/test_sets/dev/{place}/queries.npy")
-    passages = np.load(finished.results / f"embeddings/pydocs/{place}/passages.npy")
+    passages = open_vectors(finished.results / f"embeddings/pydocs/{place}/passages.faiss")
     ids = pq.read_table(finished.results / "corpora/pydocs/passages.parquet")["passage_id"].to_numpy()
     query_ids = pq.read_table(finished.results / "test_sets/dev/queries.parquet")["query_id"].to_pylist()
     run = pd.read_csv(finished.results / f"runs/dev/{place}/exact.trec", sep=" ", header=None)
@@ -252,7 +253,7 @@ def test_a_listwise_student_learns_from_what_a_trained_ranker_finds_and_nothing_
     run = pd.read_csv(found / "candidates.trec", sep=" ", header=None)
     place = "bert_dot_margin_mse/seed-1"
     queries = np.load(project.results / f"embeddings/training_sets/found/{place}/queries.npy")
-    passages = np.load(project.results / f"embeddings/pydocs/{place}/passages.npy")
+    passages = open_vectors(project.results / f"embeddings/pydocs/{place}/passages.faiss")
     triples = pq.read_table(found / "triples.parquet").to_pandas()
     assert len(triples) == 80
     for query, group in triples.groupby("query"):

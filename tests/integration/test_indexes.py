@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 import pytest
 
+from stillroom import exact_search, indexes
 from stillroom.indexes import build_index, retrieve
 from stillroom.runs import read_run
 
@@ -215,7 +216,7 @@ def test_what_faiss_cannot_make_ends_in_one_sentence_and_nothing_written(factory
 
 
 def test_vectors_of_another_number_of_texts_stop(index, search):
-    with pytest.raises(ValueError, match=r"passages\.npy: expected 700 vectors \(passages\), found 699\.$"):
+    with pytest.raises(ValueError, match=r"passages\.faiss: expected 700 vectors \(passages\), found 699\.$"):
         index(vectors=PASSAGES[:699])
     with pytest.raises(ValueError, match=r"queries\.npy: expected 2 vectors \(queries\), found 300\.$"):
         search(index(), 10, query_ids=["q1", "q2"])
@@ -227,6 +228,34 @@ def test_the_folder_holds_ids_in_the_order_of_the_rows(index):
     stored = faiss.read_index(str(folder / "index"))
     assert stored.ntotal == 700 and stored.metric_type == faiss.METRIC_INNER_PRODUCT
     assert np.array_equal(stored.reconstruct_n(0, 700), PASSAGES)
+
+
+def test_an_exact_index_is_the_file_of_the_vectors_and_no_copy(index, tmp_path):
+    assert (index() / "index").samefile(tmp_path / "passages.faiss")
+    assert not (index("HNSW16") / "index").samefile(tmp_path / "passages.faiss")
+
+
+def test_an_exact_index_is_searched_in_blocks_to_the_same_run(index, search, monkeypatch):
+    folder = index()
+    together = search(folder, 30)
+    for name, size in {"BLOCK_PASSAGES": 64, "BLOCK_QUERIES": 32, "BYTES_OF_QUERIES": 50_000}.items():
+        monkeypatch.setattr(exact_search, name, size)
+    assert search(folder, 30).equals(together)
+
+
+@pytest.mark.parametrize("factory", ["IVF4,Flat", "PQ6", "SQ8"])
+def test_an_index_learns_from_no_more_vectors_than_fit_and_the_same_ones_each_time(factory, index, monkeypatch):
+    learnt = []
+    draw = indexes.training_sample
+    monkeypatch.setattr(indexes, "training_sample", lambda *given: learnt.append(draw(*given)) or learnt[-1])
+    index(factory)
+    assert np.array_equal(learnt.pop(), PASSAGES)
+    monkeypatch.setattr(indexes, "TRAINING_BYTES", 300 * 24 * 4)
+    assert (index(factory) / "index").read_bytes() == (index(factory) / "index").read_bytes()
+    one, other = learnt
+    assert np.array_equal(one, other) and one.shape == (300, 24)
+    places = [int(np.flatnonzero((vector == PASSAGES).all(axis=1))[0]) for vector in one]
+    assert places == sorted(set(places)) and places[-1] > 600
 
 
 PYSERINI = """

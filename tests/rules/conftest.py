@@ -99,7 +99,7 @@ class Project:
         rows = [line.split("\t") for line in summary.splitlines() if line.startswith("results/")]
         for output, _, rule, *_ in rows:
             path = self.folder / output
-            folder = path if rule == "index_bm25" else path.parent  # the only output that is a folder
+            folder = path if rule in ("index_bm25", "build_index") else path.parent  # the outputs that are folders
             folder.mkdir(parents=True, exist_ok=True)
             if folder != path:
                 path.write_text(output)

@@ -61,7 +61,7 @@ def test_the_costs_of_a_way_to_search_are_a_target_and_those_of_building_it_are_
     plan = searches.plan("--", "results/search/efficiency/dev/dot/seed-4/cells_4.json")
     assert plan.wildcards("measure_search") == [{"test_set": "dev", "ranker": "dot", "seed": "4", "index": "cells_4"}]
     assert [job["index"] for job in plan.wildcards("build_index")] == ["cells"]
-    for target in ("indexes/wiki/dot/seed-3/cells_4/index", "efficiency/indexes/wiki/dot/seed-3/cells_4.json"):
+    for target in ("indexes/wiki/dot/seed-3/cells_4", "efficiency/indexes/wiki/dot/seed-3/cells_4.json"):
         status, text = searches.snakemake("--dry-run", "--", f"results/search/{target}")
         assert status != 0 and "Traceback" not in text
 

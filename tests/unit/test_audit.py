@@ -58,6 +58,20 @@ def test_every_count_of_a_hand_made_example(audit):
     }
 
 
+def test_blocks_make_no_difference(audit, monkeypatch):
+    together = audit()
+    for name in (
+        "triples.BLOCK_TRIPLES",
+        "query_ranges.BLOCK_ROWS",
+        "query_ranges.ROWS_PER_RANGE",
+        "audit.BATCH_TEXTS",
+    ):
+        monkeypatch.setattr(f"stillroom.{name}", 2)
+    assert audit() == together
+    with pytest.raises(ValueError, match="2 triples have an unknown query; the first is triple 3 with row 9, expected"):
+        audit([*TRIPLES[:3], (9, 0, 0), (0, 0, 0), (8, 0, 0)])
+
+
 def test_nothing_odd_is_counted_as_nothing(audit):
     found = audit(triples=[(0, 0, 3), (2, 0, 5)])
     assert {check: count for check, (count, _) in found.items() if count} == {

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from stillroom.vectors import open_vectors
+
 
 @pytest.fixture
 def ranker(make_ranker, torch):
@@ -90,7 +92,7 @@ def test_the_steps_that_encode_use_the_encoder_of_their_side(ranker, folder, col
     encode_passages(
         model_folder=folder,
         tokens_folder=collection / "tokens",
-        vectors_path=tmp_path / "passages.npy",
+        vectors_path=tmp_path / "passages.faiss",
         threads=1,
         code="code",
     )
@@ -104,7 +106,7 @@ def test_the_steps_that_encode_use_the_encoder_of_their_side(ranker, folder, col
         queries = ranker.encode_queries(texts.query_tokens.take(range(24))).numpy()
         passages = ranker.encode_passages(texts.passage_tokens.take(range(120))).numpy()
     assert np.load(tmp_path / "queries.npy") == pytest.approx(queries, rel=1e-4, abs=1e-5)
-    assert np.load(tmp_path / "passages.npy") == pytest.approx(passages, rel=1e-4, abs=1e-5)
+    assert open_vectors(tmp_path / "passages.faiss") == pytest.approx(passages, rel=1e-4, abs=1e-5)
 
 
 def test_what_others_compute_again_depends_on_both_encoders(ranker, folder, torch):

@@ -25,9 +25,9 @@ DOT_ROW = {**NOTHING, "label": "Dot", "ranker": "dot"}
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that makes a table of (row, cost) and returns (CSV rows, Markdown, LaTeX); indexes are rows' files."""
+    """A function that makes a table of (row, cost) and returns (CSV rows, Markdown, LaTeX); indexes are folders."""
 
-    def make(*lines, source=None, index_paths=()):
+    def make(*lines, source=None, index_folders=()):
         paths = []
         for row, cost in lines:
             paths.append(str(tmp_path / f"{row['label']}.json"))
@@ -37,7 +37,7 @@ def make(tmp_path):
         make_efficiency_table(
             settings={"title": "Costs & more", "test_set": "dev", "source": source, "rows": rows},
             efficiency_paths=paths,
-            index_paths=[str(path) for path in index_paths],
+            index_folders=[str(path) for path in index_folders],
             **{f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")},
         )
         with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
@@ -49,13 +49,13 @@ def make(tmp_path):
 
 @pytest.fixture
 def write_index(tmp_path):
-    """A function that writes an index of so many bytes for so many passages, and returns its path."""
+    """A function that writes an index of so many bytes for so many passages, and returns its folder."""
 
     def write(name, size, passages):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index").write_bytes(b"\n" * size)
         (tmp_path / name / "docid").write_text("".join(f"p{number:03}\n" for number in range(passages)))
-        return tmp_path / name / "index"
+        return tmp_path / name
 
     return write
 
@@ -87,9 +87,9 @@ def test_the_bytes_of_an_index_are_those_of_its_files_per_passage(make, write_in
     first = (DOT_ROW | {"index": "exact"}, DOT)
     second = (DOT_ROW | {"label": "Dot, graph", "index": "graph"}, DOT)
     rows, markdown, _ = make(
-        first, (CAT_ROW, CAT), (DOT_ROW | {"label": "Kept"}, DOT), second, index_paths=[exact, graph]
+        first, (CAT_ROW, CAT), (DOT_ROW | {"label": "Kept"}, DOT), second, index_folders=[exact, graph]
     )
-    files = [path.stat().st_size + (path.parent / "docid").stat().st_size for path in (exact, graph)]
+    files = [sum(path.stat().st_size for path in folder.iterdir()) for folder in (exact, graph)]
     assert files == [3_050, 5_050]
     assert [row["stored_bytes"] for row in rows] == ["305.0", "", "3072.0", "505.0"]
     assert "kB per passage: the files of the index for Dot (exact), Dot, graph (graph); else what is kept" in markdown

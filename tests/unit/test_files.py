@@ -2,7 +2,7 @@
 
 import pytest
 
-from stillroom.files import atomic_path, parts_folder
+from stillroom.files import atomic_path, link_or_copy, parts_folder, workplace
 
 
 def test_a_file_appears_only_when_the_block_ends(tmp_path):
@@ -68,3 +68,26 @@ def test_parts_are_found_again_only_by_the_same_inputs_and_facts(tmp_path):
     weights.write_bytes(b"two")
     others.append(parts_folder(tmp_path / "run.trec", [weights], depth=10, code="a"))
     assert len({first, *others}) == 5
+
+
+def test_a_workplace_is_empty_at_first_and_gone_in_the_end_whatever_happens(tmp_path):
+    killed = workplace(tmp_path / "scores.parquet")
+    (killed.__enter__() / "left").touch()
+    with pytest.raises(KeyError), workplace(tmp_path / "scores.parquet") as folder:
+        assert folder.parent == tmp_path and not list(folder.iterdir())
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_gets_a_second_name_and_where_there_are_none_a_copy(tmp_path, monkeypatch):
+    (tmp_path / "one").write_text("content")
+    link_or_copy(tmp_path / "one", tmp_path / "linked")
+    assert (tmp_path / "linked").samefile(tmp_path / "one")
+
+    def refuse(self, target):
+        raise OSError("no second names here")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    link_or_copy(tmp_path / "one", tmp_path / "copied")
+    assert (tmp_path / "copied").read_text() == "content"
+    assert not (tmp_path / "copied").samefile(tmp_path / "one")

@@ -149,16 +149,17 @@ def test_of_the_forward_pass_little_more_than_the_representations_is_kept(make_t
 def test_representations_keep_nothing_else_in_memory(name, chunk_tokens, make_ranker, texts, monkeypatch, torch):
     """A view of a chunk's hidden states would keep the vectors of all tokens."""
     ranker, kept = make_ranker(**VARIANTS[name], training__chunk_tokens=chunk_tokens).train(), []
-    in_chunks = ranker.in_chunks
+    chunk_results = ranker.chunk_results
 
     def watched(inputs, forward):
-        kept.extend(in_chunks(inputs, forward))
-        return kept
+        results = chunk_results(inputs, forward)
+        kept.extend(chunk for _, chunk in results)
+        return results
 
-    monkeypatch.setattr(ranker, "in_chunks", watched)
+    monkeypatch.setattr(ranker, "chunk_results", watched)
     ranker.encode_passages(texts.passage_tokens.take(np.arange(12)))
     storages = {storage.data_ptr(): storage.nbytes() for storage in (vector.untyped_storage() for vector in kept)}
-    assert len(kept) == 12
+    assert sum(map(len, kept)) == 12
     assert sum(storages.values()) == sum(vector.numel() * vector.element_size() for vector in kept) == 12 * 32 * 4
 
 

@@ -23,8 +23,8 @@ def clock(monkeypatch):
     return state
 
 
-def test_building_is_timed_from_the_vectors_to_the_filled_index(clock, monkeypatch, tmp_path):
-    np.save(tmp_path / "passages.npy", PASSAGES)
+def test_building_is_timed_from_the_vectors_to_the_filled_index(clock, monkeypatch, tmp_path, write_vectors):
+    files = write_vectors(tmp_path, "passages", [f"p{row}" for row in range(300)], PASSAGES)
     built = []
 
     def slow(*arguments):
@@ -35,7 +35,7 @@ def test_building_is_timed_from_the_vectors_to_the_filled_index(clock, monkeypat
     filled_index = index_costs.filled_index
     monkeypatch.setattr(index_costs, "filled_index", slow)
     index_costs.measure_index(
-        vectors_path=tmp_path / "passages.npy",
+        vectors_path=files["vectors_path"],
         factory="IVF4,Flat",
         ef_construction=None,
         threads=2,

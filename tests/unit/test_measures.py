@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import pytrec_eval
 
+from stillroom import runs
 from stillroom.measures import measure
 from stillroom.runs import Ranking, read_run, write_qrels, write_run
 
@@ -87,6 +88,14 @@ def test_values_are_those_of_pytrec_eval(min_relevance, tmp_path):
         found = metrics["measures"][name]
         assert found["by_query"] == pytest.approx(by_query, abs=1e-6), name
         assert found["mean"] == pytest.approx(np.mean(list(by_query.values())), abs=1e-6), name
+
+
+def test_blocks_of_queries_make_no_difference(tmp_path, monkeypatch):
+    inputs = random_test_set()
+    together = measured(tmp_path, *inputs)
+    monkeypatch.setattr(runs, "BLOCK_BYTES", 2_000)
+    assert len(list(runs.iter_rankings(tmp_path / "run.trec"))) > 10
+    assert measured(tmp_path, *inputs) == together
 
 
 def test_the_file_says_what_was_measured_and_what_is_missing(tmp_path):

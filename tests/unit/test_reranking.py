@@ -46,6 +46,14 @@ def test_the_first_candidates_come_in_the_order_of_the_rankers_scores(
     assert {path.name for path in tmp_path.iterdir()} == {"model", "run.trec"}
 
 
+def test_blocks_of_queries_make_no_difference(rerank, save_ranker, tmp_path, monkeypatch):
+    from stillroom import runs
+
+    together = rerank(save_ranker(), 7)
+    monkeypatch.setattr(runs, "BLOCK_BYTES", 200)
+    assert rerank(tmp_path / "model", 7, tmp_path / "blocks.trec").equals(together)
+
+
 def test_an_unknown_candidate_stops_with_its_id(rerank, save_ranker, tmp_path):
     (tmp_path / "candidates.trec").write_text("q24 Q0 str.nothing 1 3.5 bm25\n")
     with pytest.raises(
@@ -62,6 +70,6 @@ def test_an_interrupted_re_ranking_is_not_gone_on_with_under_other_settings(rera
         patch.setattr(reranking, "write_run", None)  # the job dies after scoring
         with pytest.raises(TypeError):
             rerank(short, 10)
-    assert list(tmp_path.glob(".run.trec-*/0.npy"))
+    assert list(tmp_path.glob(".run.trec-*/scores.bin"))
     long = save_ranker()  # the same weights, in the same folder
     assert rerank(long, 10).equals(rerank(long, 10, tmp_path / "fresh.trec"))

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 import pytrec_eval
 
-from stillroom.runs import Ranking, ordered, read_qrels, read_run, strictly_decreasing, write_qrels, write_run
+from stillroom import runs
+from stillroom.runs import (
+    Ranking,
+    iter_rankings,
+    ordered,
+    read_qrels,
+    read_run,
+    strictly_decreasing,
+    write_qrels,
+    write_run,
+)
 
 ADVERSARIAL = {
     "equal": [1.5] * 50,
@@ -186,3 +196,54 @@ def test_a_malformed_line_of_qrels_is_named(line, message, tmp_path):
 def test_a_pair_that_is_judged_twice_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="query q, passage p1 again"):
         write_qrels(tmp_path / "qrels.txt", [("q", "p1", 1), ("q", "p1", 1)])
+
+
+def some_run(path):
+    """A run of 40 queries with 0 to 30 passages each."""
+    random = np.random.default_rng(7)
+    rankings = [
+        Ranking(f"q{number}", random.permutation(passage_ids(50))[:length], random.normal(size=length))
+        for number, length in enumerate(random.integers(0, 30, 40))
+    ]
+    write_run(path, rankings, "tag")
+    return path
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100, 3000, 1 << 20])
+@pytest.mark.parametrize("space", [" ", "\t"])
+def test_blocks_of_a_run_hold_whole_queries_and_together_all_lines(block_bytes, space, tmp_path, monkeypatch):
+    path = some_run(tmp_path / "run.trec")
+    path.write_text(path.read_text().replace(" ", space))
+    expected = read_run(path)
+    monkeypatch.setattr(runs, "BLOCK_BYTES", block_bytes)
+    blocks = list(iter_rankings(path))
+    assert all(list(block.index) == list(range(len(block))) for block in blocks)
+    queries = [query_id for block in blocks for query_id in block["query_id"].unique()]
+    assert queries == expected["query_id"].unique().tolist()
+    assert [row for block in blocks for row in block.values.tolist()] == expected.values.tolist()
+    assert len(blocks) == {1: len(queries), 1 << 20: 2}.get(block_bytes, len(blocks))  # the last query comes alone
+    assert read_run(path).equals(expected)
+
+
+def test_an_empty_run_has_no_blocks(tmp_path):
+    (tmp_path / "run.trec").touch()
+    assert list(iter_rankings(tmp_path / "run.trec")) == []
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["q1 Q0 p1 1 3 t", "q2 Q0 p1 1 3 t", "q1 Q0 p2 2 2 t"],
+            "line 3: found query q1 again after another one, expected all lines of a query together; sort the run",
+        ),
+        (["q1 Q0 p1 1 3 t", "q2 Q0 p1 1 3 t", "q2 Q0 p1 2 2 t"], "line 3: found query q2, passage p1 again"),
+        (["q1 Q0 p1 1 3 t", "q2 Q0 p1 1 3 t", "q3 Q0 p1 1 high t"], 'line 3: found "high" as score'),
+    ],
+)
+def test_what_is_wrong_in_any_block_is_named_by_its_line(lines, message, block_bytes, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "BLOCK_BYTES", block_bytes)
+    (tmp_path / "run.trec").write_text("".join(f"{line}\n" for line in lines))
+    with pytest.raises(ValueError, match=r"run\.trec, " + message):
+        list(iter_rankings(tmp_path / "run.trec"))

@@ -265,7 +265,10 @@ def test_of_a_triple_that_is_there_twice_the_first_row_counts(write, join, monke
         assert report["rows that repeat a triple with other scores"] == (2, 8)
 
 
-def test_a_large_join_agrees_with_a_dictionary(write, join, write_texts, tmp_path):
+@pytest.mark.parametrize("rows", [1, 300, 1_000_000])
+def test_a_large_join_agrees_with_a_dictionary(rows, write, join, write_texts, tmp_path, monkeypatch):
+    for name in ("triples.BLOCK_TRIPLES", "query_ranges.BLOCK_ROWS", "query_ranges.ROWS_PER_RANGE"):
+        monkeypatch.setattr(f"stillroom.{name}", rows)
     random = np.random.default_rng(9)
     triples = random.integers(0, [3, 5, 5], (2000, 3))
     drawn = random.permutation(np.unique(triples, axis=0))[:40]

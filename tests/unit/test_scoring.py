@@ -9,11 +9,12 @@ ARCHITECTURES = ["bert_dot", "bert_cat", "colbert"]
 
 
 @pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks of 16 pairs, so that a few dozen pairs make several."""
-    from stillroom import scoring
+def small_windows(monkeypatch):
+    """The module with windows of 16 pairs, so that a few dozen pairs make several."""
+    from stillroom import batches, late_interaction, scoring
 
-    monkeypatch.setattr(scoring, "BLOCK_PAIRS", 16)
+    monkeypatch.setitem(batches.WINDOW_TEXTS, "cpu", 16)
+    monkeypatch.setattr(late_interaction, "WINDOW_TOKEN_VECTORS", 16)
     return scoring
 
 
@@ -22,9 +23,9 @@ def some_pairs():
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_scores_of_pairs_are_those_of_single_pairs(architecture, small_blocks, make_ranker, texts, torch):
+def test_scores_of_pairs_are_those_of_single_pairs(architecture, small_windows, make_ranker, texts, torch):
     ranker, (query_rows, passage_rows) = make_ranker(architecture=architecture), some_pairs()
-    found = small_blocks.score_pairs(ranker, texts.query_tokens, texts.passage_tokens, query_rows, passage_rows)
+    found = small_windows.score_pairs(ranker, texts.query_tokens, texts.passage_tokens, query_rows, passage_rows)
     with torch.inference_mode():
         expected = [
             ranker.score([texts.query_tokens[query]], [texts.passage_tokens[passage]]).item()
@@ -44,37 +45,27 @@ def test_a_dual_encoder_represents_each_distinct_text_once(make_ranker, texts, w
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_finished_parts_are_used_and_not_scored_again(
-    architecture, small_blocks, make_ranker, texts, watched_encoder, tmp_path, caplog
+def test_what_is_scored_is_used_and_not_scored_again(
+    architecture, small_windows, make_ranker, texts, watched_encoder, tmp_path, caplog
 ):
     ranker, pairs = make_ranker(architecture=architecture), some_pairs()
     work = (ranker, texts.query_tokens, texts.passage_tokens, *pairs)
-    expected = small_blocks.score_pairs(*work)
-    parts = tmp_path / "parts"
-    parts.mkdir()
+    expected = small_windows.score_pairs(*work)
     with watched_encoder() as whole:
-        assert np.array_equal(small_blocks.score_pairs_resumably(*work, parts=parts), expected)
-    assert sorted(path.name for path in parts.iterdir()) == ["0.npy", "1.npy", "2.npy", "3.npy"]
-    (parts / "2.npy").unlink()
-    np.save(parts / "1.npy", np.load(parts / "1.npy") + 100)  # a mark: only what is read can show it
+        assert np.array_equal(small_windows.score_pairs_resumably(*work, parts=tmp_path), expected)
+    (file,) = tmp_path.iterdir()
+    scores = np.fromfile(file, np.float32)
+    order = np.argsort(pairs[1], kind="stable")
+    assert np.array_equal(scores, expected[order])
+    scores[:32] += 100  # a mark: only what is read can show it
+    file.write_bytes(scores[:45].tobytes()[:-2])  # a kill within the third window
     caplog.set_level("INFO")
     with watched_encoder() as again:
-        resumed = small_blocks.score_pairs_resumably(*work, parts=parts)
-    order = np.argsort(pairs[1], kind="stable")
-    assert resumed[order[16:32]].tolist() == (expected[order[16:32]] + 100).tolist()
-    rest = np.concatenate([order[:16], order[32:]])
-    assert np.array_equal(resumed[rest], expected[rest])
-    assert 0 < sum(again) < sum(whole) / 2
-    assert "34 of 50 pairs were scored before" in caplog.text
-
-
-def test_a_half_written_part_is_no_part(small_blocks, make_ranker, texts, tmp_path):
-    ranker, pairs = make_ranker(), some_pairs()
-    work = (ranker, texts.query_tokens, texts.passage_tokens, *pairs)
-    parts = tmp_path / "parts"
-    parts.mkdir()
-    (parts / "1.part.npy").write_bytes(b"\x93NUMPY")
-    assert np.array_equal(small_blocks.score_pairs_resumably(*work, parts=parts), small_blocks.score_pairs(*work))
+        resumed = small_windows.score_pairs_resumably(*work, parts=tmp_path)
+    assert resumed[order[:32]].tolist() == (expected[order[:32]] + 100).tolist()
+    assert np.array_equal(resumed[order[32:]], expected[order[32:]])
+    assert 0 < sum(again) < sum(whole) / 2 + 2
+    assert "32 of 50 pairs were scored before" in caplog.text
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -88,15 +79,17 @@ def test_scores_that_are_not_finite_stop(architecture, make_ranker, texts, torch
         score_pairs(ranker, texts.query_tokens, texts.passage_tokens, *some_pairs())
 
 
-def test_every_distinct_pair_of_the_triples_is_there_once():
-    from stillroom.pair_scores import distinct_pairs
+def test_every_distinct_pair_of_the_triples_is_there_once(write_triples, tmp_path):
+    from stillroom.pair_scores import distinct_pairs, query_and_passage
 
     query, positive, negative = (RANDOM.integers(0, count, 400).astype(np.int32) for count in (9, 7, 7))
     query[0], positive[0] = 400_000, 8_841_822  # the sizes of MS MARCO
     expected = set(zip(query.tolist(), positive.tolist(), strict=True))
     expected |= set(zip(query.tolist(), negative.tolist(), strict=True))
-    found = distinct_pairs(query, positive, negative)
-    assert [tuple(pair) for pair in found.tolist()] == sorted(expected)
+    keys = distinct_pairs(write_triples(tmp_path / "triples.parquet", query, positive, negative))
+    found = np.column_stack(query_and_passage(keys)).tolist()
+    assert sorted(map(tuple, found)) == sorted(expected)
+    assert found == sorted(found, key=lambda pair: pair[::-1])  # by passage, then by query
 
 
 @pytest.fixture
@@ -151,6 +144,60 @@ def test_parts_of_the_same_weights_with_another_length_limit_are_not_used(
         patch.setattr(pair_scores, "atomic_path", None)  # the job dies after scoring
         with pytest.raises(TypeError):
             score_triples(short)
-    assert list(tmp_path.glob(".triples.parquet-*/0.npy"))
+    assert list(tmp_path.glob(".triples.parquet-*/scores.bin"))
     (tmp_path / "fresh").mkdir()
     assert score_triples(model)[0].equals(score_triples(model, tmp_path / "fresh")[0])
+
+
+@pytest.fixture
+def score_in_shards(collection, scoring_inputs, tmp_path):
+    """A function that scores in three shards as the rules do, and returns the two tables."""
+    from stillroom import pair_scores
+
+    def score(model_folder, folder):
+        shared = {
+            "model_folder": model_folder,
+            "triples_path": collection / "triples.parquet",
+            **{name: scoring_inputs[name] for name in ("tokens_folder", "threads", "code")},
+        }
+        paths = [folder / f"{shard}.bin" for shard in (1, 2, 3)]
+        for shard, path in enumerate(paths, 1):
+            queries = collection / "queries.parquet"
+            pair_scores.score_shard(shard=shard, shards=3, scores_path=path, queries_path=queries, **shared)
+        assert sorted(folder.iterdir()) == paths
+        pair_scores.join_pair_scores(
+            scores_paths=paths,
+            passages_path=scoring_inputs["passages_path"],
+            validation_queries_path=collection / "validation_queries.parquet",
+            validation_run_path=collection / "validation_run.trec",
+            triples_scores_path=folder / "triples.parquet",
+            validation_scores_path=folder / "validation.parquet",
+            **shared,
+        )
+        return pq.read_table(folder / "triples.parquet"), pq.read_table(folder / "validation.parquet")
+
+    return score
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scores_of_shards_are_those_of_one(architecture, score_triples, score_in_shards, save_ranker, tmp_path):
+    model, folder = save_ranker(architecture=architecture), tmp_path / "shards"
+    folder.mkdir()
+    for found, expected in zip(score_in_shards(model, folder), score_triples(model), strict=True):
+        assert found.drop(["score"]).equals(expected.drop(["score"]))
+        assert found["score"].to_numpy() == pytest.approx(expected["score"].to_numpy(), rel=1e-5, abs=1e-5)
+
+
+def test_a_shard_that_is_cut_off_stops(score_in_shards, save_ranker, tmp_path, monkeypatch):
+    from stillroom import pair_scores
+
+    folder, whole = tmp_path / "shards", pair_scores.join_pair_scores
+
+    def join(scores_paths, **paths):
+        scores_paths[1].write_bytes(scores_paths[1].read_bytes()[:-4])
+        whole(scores_paths=scores_paths, **paths)
+
+    folder.mkdir()
+    monkeypatch.setattr(pair_scores, "join_pair_scores", join)
+    with pytest.raises(ValueError, match=rf"^{folder}: expected (\d+) scores, found \d+; delete the folder and run"):
+        score_in_shards(save_ranker(), folder)

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 from stillroom.runs import Ranking, read_run, write_run
 from stillroom.search_figures import draw, plot_search
-from stillroom.search_tables import make_search_table, recall
+from stillroom.search_tables import first_passages, make_search_table, recall
 
 SEARCH = {"test_set": "dev", "queries": 100, "depth": 4, "device": "A CPU", "threads": 1}
 BUILD = {"passages": 4000, "dimensions": 384, "device": "A CPU", "threads": 8}
@@ -50,7 +50,7 @@ def make(tmp_path):
     """A function that makes the table and returns (CSV rows, Markdown, LaTeX)."""
 
     def make(**changes):
-        paths = {"metrics": [], "run": [], "search": [], "build": [], "index": []}
+        paths, folders = {"metrics": [], "run": [], "search": [], "build": []}, []
         for _, index, rankings, (ndcg, rr), milliseconds, seconds, size in ROWS:
             system = {"system": f"dot/seed-1/{index}"}
             contents = {
@@ -65,11 +65,12 @@ def make(tmp_path):
             (tmp_path / index).mkdir(exist_ok=True)
             (tmp_path / index / "index").write_bytes(b"i" * size)
             (tmp_path / index / "docid").write_bytes(b"d" * 16_000)
-            paths["index"].append(str(tmp_path / index / "index"))
+            folders.append(str(tmp_path / index))
         rows = [{"label": label, "index": index} for label, index, *_ in ROWS]
         make_search_table(
             settings={**SETTINGS, "rows": rows, **changes},
             reference_path=tmp_path / "exact.trec",
+            index_folders=folders,
             **{f"{kind}_paths": files for kind, files in paths.items()},
             **{f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")},
         )
@@ -81,11 +82,14 @@ def make(tmp_path):
 
 
 def test_recall_is_the_share_of_the_references_first_passages_whatever_their_order(tmp_path):
-    reference = read_run(write_rankings(tmp_path / "reference.trec", ["abcdef", "ghijkl", "m"]))
-    run = read_run(write_rankings(tmp_path / "run.trec", ["cbxaef", "yz", "m"]))
-    assert recall(reference, reference, 3) == 1
-    assert recall(run, reference, 3) == pytest.approx((2 / 3 + 0 + 1) / 3)  # a is fourth
-    assert recall(run, reference, 6) == pytest.approx((5 / 6 + 0 + 1) / 3)
+    reference = write_rankings(tmp_path / "reference.trec", ["abcdef", "ghijkl", "m"])
+    run = write_rankings(tmp_path / "run.trec", ["cbxaef", "yz", "m"])
+    for one, depth, expected in [
+        (reference, 3, 1),
+        (run, 3, (2 / 3 + 0 + 1) / 3),  # a is fourth
+        (run, 6, (5 / 6 + 0 + 1) / 3),
+    ]:
+        assert recall(first_passages(one, depth), first_passages(reference, depth)) == pytest.approx(expected)
 
 
 def test_recall_is_that_of_a_loop_over_queries(tmp_path):
@@ -100,7 +104,8 @@ def test_recall_is_that_of_a_loop_over_queries(tmp_path):
         runs.append(read_run(tmp_path / name))
     first = [{name: [*lines["passage_id"]][:7] for name, lines in run.groupby("query_id")} for run in runs]
     shares = [len({*first[0].get(query_id, [])} & {*ids}) / len(ids) for query_id, ids in first[1].items()]
-    assert recall(*runs, 7) == pytest.approx(np.mean(shares))
+    found = recall(*(first_passages(tmp_path / name, 7) for name in ("one", "other")))
+    assert found == pytest.approx(np.mean(shares))
 
 
 def test_the_csv_has_full_numbers(make):

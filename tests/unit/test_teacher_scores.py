@@ -103,7 +103,8 @@ def test_scores_that_are_no_numbers_stop(average, monkeypatch):
 
 
 def test_batches_make_no_difference(average, monkeypatch):
-    monkeypatch.setattr("stillroom.teacher_scores.BATCH_TRIPLES", 2)
+    for module in ("triples", "teacher_scores"):
+        monkeypatch.setattr(f"stillroom.{module}.BLOCK_TRIPLES", 2)
     test_the_files_hold_the_mean_of_the_raw_scores_in_the_order_of_the_triples(average)
 
 

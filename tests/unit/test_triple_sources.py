@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from stillroom import runs
 from stillroom.collections.datasets import id_digest
 from stillroom.runs import write_qrels, write_run
 from stillroom.triple_sources import sample_triples
@@ -28,8 +29,8 @@ def sample(tmp_path, write_texts):
         qrels = [(name, passage, 1) for name in query_ids for passage in RELEVANT.get(name, [])]
         qrels += [(name, passage, 0) for name in query_ids for passage in JUDGED_NOT_RELEVANT.get(name, [])]
         write_qrels(tmp_path / "qrels.txt", qrels)
-        runs = [(name, np.array(found), np.arange(len(found), 0, -1.0)) for name, found in candidates.items()]
-        write_run(tmp_path / "run.trec", runs, "bm25")
+        ranked = [(name, np.array(found), np.arange(len(found), 0, -1.0)) for name, found in candidates.items()]
+        write_run(tmp_path / "run.trec", ranked, "bm25")
         write_texts(tmp_path / "queries.parquet", "query_id", {name: "text" for name in query_ids})
         write_texts(tmp_path / "passages.parquet", "passage_id", {name: "text" for name in PASSAGE_IDS})
         sample_triples(
@@ -170,3 +171,18 @@ def test_no_triple_at_all_ends_in_one_sentence(sample):
 def test_a_candidate_of_another_corpus_stops(sample):
     with pytest.raises(ValueError, match=r"run\.trec: 6 of 6 passage ids are unknown, the first is 'x\d'"):
         sample(("q1",), candidates={"q1": [f"x{number}" for number in range(6)]})
+
+
+def test_neither_blocks_nor_the_order_of_the_candidates_change_the_triples(sample, monkeypatch):
+    names = ("q3", "q1", "q2")
+    whole = sample(names)
+    assert [query_id for query_id, *_ in whole] == ["q3"] * 6 + ["q1"] * 6 + ["q2"] * 6
+    monkeypatch.setattr(runs, "BLOCK_BYTES", 100)
+    other_order = {name: candidates_of(name) for name in ("q1", "q2", "q3")}
+    assert sample(names, candidates=other_order) == whole
+    assert sample(names, candidates=other_order, triples=7) == sample(names, triples=7)
+
+
+def test_candidates_of_an_unknown_query_stop(sample):
+    with pytest.raises(ValueError, match=r"run\.trec: .* query ids are unknown, the first is 'q2'"):
+        sample(("q1",), candidates={name: candidates_of(name) for name in ("q1", "q2")})

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stillroom.indexes import build_index
-from stillroom.runs import read_run, write_qrels
-from stillroom.validation_candidates import retrieve_validation_candidates
+from stillroom.runs import Ranking, iter_rankings, read_run, write_qrels, write_run
+from stillroom.validation_candidates import retrieve_validation_candidates, with_relevant
 
 RANDOM = np.random.default_rng(9)
 PASSAGES = RANDOM.normal(size=(50, 8)).astype(np.float32)
@@ -71,3 +71,18 @@ def test_judgements_of_other_queries_add_nothing(candidates):
 def test_a_depth_of_the_whole_collection_finds_every_passage_itself(candidates):
     found = candidates([(0, BEST[0, 49], 1)], depth=1000)
     assert found["q0"] == [f"p{number}" for number in BEST[0]]
+
+
+def test_rankings_are_matched_with_queries_of_which_some_have_none(tmp_path):
+    write_run(tmp_path / "run", [Ranking(name, ["p1", "p2"], [2.0, 1.0]) for name in ("q1", "q3", "q4")], "dot")
+    relevant_of = {"q0": ["p9"], "q1": ["p2"], "q3": ["p8", "p1"], "q5": ["p3"]}
+    ranked = with_relevant([f"q{number}" for number in range(6)], iter_rankings(tmp_path / "run"), relevant_of)
+    found = {query_id: passage_ids.tolist() for query_id, passage_ids, _ in ranked}
+    assert found == {
+        "q0": ["p9"],
+        "q1": ["p1", "p2"],
+        "q2": [],
+        "q3": ["p1", "p2", "p8"],
+        "q4": ["p1", "p2"],
+        "q5": ["p3"],
+    }

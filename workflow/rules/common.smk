@@ -39,6 +39,7 @@ RESULTS = f"results/{CONFIG['experiment']}"
 ENVIRONMENT = "../../envs/stillroom.yaml"
 QUERY_SETS = resolve_query_sets(CONFIG)
 TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers, validation candidates
+PRECISION = CONFIG["inference"]["precision"]
 TRAINED = [name for name, ranker in CONFIG["rankers"].items() if is_trained(ranker)]
 AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
 UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not is_trained(ranker)]
@@ -62,6 +63,7 @@ wildcard_constraints:
     bm25=any_of(CONFIG["bm25"]),
     ranker=any_of(CONFIG["rankers"]),
     seed=r"\d+",
+    shard=r"\d+",
     teacher=any_of(CONFIG["teachers"]),
     clustering=any_of(CONFIG["clusterings"]),
     index=any_of(CONFIG["indexes"]),

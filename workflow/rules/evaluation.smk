@@ -88,7 +88,7 @@ rule measure_index:
 rule measure_search:
     """Time an index that is searched for single queries, alone on the machine."""
     input:
-        unpack(searched_index),
+        index=searched_index,
         vectors=rules.retrieve.input.vectors,
     output:
         efficiency=f"{RESULTS}/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.json",

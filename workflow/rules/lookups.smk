@@ -166,7 +166,7 @@ def finder_inputs(wildcards):
     finder = training_set["negatives"]["from"]
     ranker = f"{finder['ranker']}/seed-{TEACHER_SEED}"
     vectors = f"{RESULTS}/embeddings/training_sets/{wildcards.training_set}/{ranker}/queries.npy"
-    return {**index_files(training_set["corpus"], ranker, finder["index"]), "vectors": vectors}
+    return {"index": index_folder(training_set["corpus"], ranker, finder["index"]), "vectors": vectors}
 
 
 def finder_settings(wildcards):
@@ -257,6 +257,17 @@ def teacher_model(wildcards):
     return weights_of(wildcards.ranker, TEACHER_SEED)
 
 
+def shards_of_triples(wildcards):
+    """Into how many shards the pairs of a training set are cut."""
+    return CONFIG["training_sets"][wildcards.training_set]["shards"]
+
+
+def pair_score_shards(wildcards):
+    """The scores of all shards of a training set's pairs, in their order."""
+    folder = f"{RESULTS}/pair_scores/{wildcards.ranker}/{wildcards.training_set}/shards"
+    return [f"{folder}/{shard + 1}.bin" for shard in range(shards_of_triples(wildcards))]
+
+
 def averaged_scores(wildcards):
     """The scores of the rankers that make a teacher."""
     folders = [
@@ -297,6 +308,17 @@ def clustering_settings(wildcards):
 # retrieval.smk
 
 
+def shards_of_corpus(wildcards):
+    """Into how many shards the passages of a corpus are cut."""
+    return CONFIG["corpora"][wildcards.corpus]["shards"]
+
+
+def vector_stamps(wildcards):
+    """What says of each shard of a corpus that its vectors are there."""
+    folder = f"{RESULTS}/embeddings/{wildcards.corpus}/{wildcards.ranker}/seed-{wildcards.seed}/shards"
+    return [f"{folder}/{shard + 1}.json" for shard in range(shards_of_corpus(wildcards))]
+
+
 def index_settings(wildcards):
     """What an index is built with."""
     index = CONFIG["indexes"][wildcards.index]
@@ -308,15 +330,14 @@ def files_of(index):
     return CONFIG["indexes"][index]["of"] or index
 
 
-def index_files(corpus, ranker, index):
-    """The files of an index, which may be another one's; `ranker` is a name and a seed."""
-    folder = f"{RESULTS}/indexes/{corpus}/{ranker}/{files_of(index)}"
-    return {"index": f"{folder}/index", "passage_ids": f"{folder}/docid"}
+def index_folder(corpus, ranker, index):
+    """The folder of an index, which may be another one's; `ranker` is a name and a seed."""
+    return f"{RESULTS}/indexes/{corpus}/{ranker}/{files_of(index)}"
 
 
 def searched_index(wildcards):
     """The index of the passages that a test set, or a validation set, searches."""
-    return index_files(corpus_of(wildcards), f"{wildcards.ranker}/seed-{wildcards.seed}", wildcards.index)
+    return index_folder(corpus_of(wildcards), f"{wildcards.ranker}/seed-{wildcards.seed}", wildcards.index)
 
 
 def retrieval_settings(wildcards):
@@ -448,11 +469,9 @@ def efficiency_table_inputs(wildcards):
     table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
     test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
     measured = [(f"{row['ranker']}/seed-{TEACHER_SEED}", row["index"]) for row in table["rows"]]
-    files = [index_files(corpus, ranker, index) for ranker, index in measured if index]
     return {
         "efficiency": [f"{RESULTS}/efficiency/{test_set}/{ranker}/rerank.json" for ranker, _ in measured],
-        "indexes": [paths["index"] for paths in files],
-        "passage_ids": [paths["passage_ids"] for paths in files],
+        "indexes": [index_folder(corpus, ranker, index) for ranker, index in measured if index],
     }
 
 
@@ -467,7 +486,6 @@ def search_table_inputs(wildcards):
     table = CONFIG["search_tables"][wildcards.search_table]
     test_set, ranker = table["test_set"], f"{table['ranker']}/seed-{TEACHER_SEED}"
     corpus, indexes = CONFIG["test_sets"][test_set]["corpus"], [row["index"] for row in table["rows"]]
-    files = [index_files(corpus, ranker, index) for index in indexes]
     builds = f"{RESULTS}/efficiency/indexes/{corpus}/{ranker}"
     return {
         "metrics": [f"{RESULTS}/metrics/{test_set}/{ranker}/{index}.json" for index in indexes],
@@ -475,8 +493,7 @@ def search_table_inputs(wildcards):
         "reference": f"{RESULTS}/runs/{test_set}/{ranker}/{table['reference']}.trec",
         "searches": [f"{RESULTS}/efficiency/{test_set}/{ranker}/{index}.json" for index in indexes],
         "builds": [f"{builds}/{files_of(index)}.json" for index in indexes],
-        "indexes": [paths["index"] for paths in files],
-        "passage_ids": [paths["passage_ids"] for paths in files],
+        "indexes": [index_folder(corpus, ranker, index) for index in indexes],
     }
 
 

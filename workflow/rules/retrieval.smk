@@ -5,8 +5,9 @@ Needs: model folders, token stores, queries, BM25 runs.
 Makes, under results/<experiment>/:
 
     embeddings/<query_set>/<ranker>/seed-<n>/queries.npy      vectors, in the order of queries.parquet
-    embeddings/<corpus>/<ranker>/seed-<n>/passages.npy        vectors, in the order of passages.parquet
-    indexes/<corpus>/<ranker>/seed-<n>/<index>/               `index` and `docid`, as Pyserini reads them
+    embeddings/<corpus>/<ranker>/seed-<n>/passages.faiss      vectors, in the order of passages.parquet
+    indexes/<corpus>/<ranker>/seed-<n>/<index>/               `index` and `docid`, as Pyserini reads them; an exact
+                                                              `index` is passages.faiss by a second name
     runs/<test_set>/<ranker>/seed-<n>/<index>.trec            retrieved
     training_sets/<training_set>/validation/<ranker>/seed-<n>/<index>.trec    the same, and all relevant passages
     runs/<test_set>/<ranker>/seed-<n>/rerank.trec             the BM25 candidates in a new order
@@ -14,6 +15,8 @@ Makes, under results/<experiment>/:
 """
 
 VALIDATION = "training_sets/{training_set}/validation"
+IN_SHARDS = [name for name, corpus in CONFIG["corpora"].items() if corpus["shards"] > 1]
+IN_ONE = [name for name in CONFIG["corpora"] if name not in IN_SHARDS]
 
 
 rule encode_passages:
@@ -22,20 +25,69 @@ rule encode_passages:
         model=f"{RANKER}/model.safetensors",
         tokens=encoder_tokens,
     output:
-        vectors=f"{RESULTS}/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.npy",
+        vectors=f"{RESULTS}/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.faiss",
     log:
         f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.log",
     benchmark:
         f"{RESULTS}/benchmarks/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.tsv"
+    wildcard_constraints:
+        corpus=any_of(IN_ONE),
     conda:
         ENVIRONMENT
     threads: 8
     resources:
         gpu=1,
     params:
+        precision=PRECISION,
         code=code_of("encode_passages", ranker_parts),
     script:
         "../scripts/encode_passages.py"
+
+
+rule encode_shard:
+    """Represent one shard of a corpus, in a file that all of its shards share; resumes after an interruption."""
+    input:
+        model=f"{RANKER}/model.safetensors",
+        tokens=encoder_tokens,
+    output:
+        stamp=temp(f"{RESULTS}/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/shards/{{shard}}.json"),
+    log:
+        f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/shards/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/shards/{{shard}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        vectors=str(rules.encode_passages.output.vectors),
+        shards=shards_of_corpus,
+        precision=PRECISION,
+        code=code_of("encode_shard", ranker_parts),
+    script:
+        "../scripts/encode_shard.py"
+
+
+rule join_vectors:
+    """Give the file that the shards of a corpus have written its name; nothing is copied."""
+    input:
+        model=f"{RANKER}/model.safetensors",  # what is newer is read anew by the shards, which are not kept
+        tokens=encoder_tokens,
+        stamps=vector_stamps,
+    output:
+        vectors=rules.encode_passages.output.vectors,
+    log:
+        f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.log",
+    wildcard_constraints:
+        corpus=any_of(IN_SHARDS),
+    conda:
+        ENVIRONMENT
+    params:
+        precision=PRECISION,
+        code=code_of("join_vectors", ranker_parts),
+    script:
+        "../scripts/join_vectors.py"
 
 
 rule encode_queries:
@@ -55,6 +107,7 @@ rule encode_queries:
     resources:
         gpu=1,
     params:
+        precision=PRECISION,
         code=code_of("encode_queries", ranker_parts),
     script:
         "../scripts/encode_queries.py"
@@ -66,8 +119,9 @@ rule build_index:
         vectors=rules.encode_passages.output.vectors,
         passages=f"{RESULTS}/corpora/{{corpus}}/passages.parquet",
     output:
-        index=f"{RESULTS}/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}/index",
-        passage_ids=f"{RESULTS}/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}/docid",
+        # A folder, because Snakemake gives every file that a rule makes a new time, which would be that of the vectors,
+        # too, where both are one file: all else that is made of them would be made again.
+        index=directory(f"{RESULTS}/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}"),
     log:
         f"{RESULTS}/logs/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
     benchmark:
@@ -87,7 +141,7 @@ rule build_index:
 rule retrieve:
     """Search an index with the queries' vectors."""
     input:
-        unpack(searched_index),
+        index=searched_index,
         vectors=f"{RESULTS}/embeddings/test_sets/{{test_set}}/{{ranker}}/seed-{{seed}}/queries.npy",
         queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
     output:
@@ -99,6 +153,8 @@ rule retrieve:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        gpu=1,
     params:
         settings=retrieval_settings,
         code=code_of("retrieve"),
@@ -109,7 +165,7 @@ rule retrieve:
 rule retrieve_validation_candidates:
     """Search an index for what early stopping re-ranks, and add the relevant passages that it has missed."""
     input:
-        unpack(searched_index),
+        index=searched_index,
         vectors=f"{RESULTS}/embeddings/{VALIDATION}/{{ranker}}/seed-{{seed}}/queries.npy",
         queries=f"{RESULTS}/{VALIDATION}/queries.parquet",
         qrels=f"{RESULTS}/{VALIDATION}/qrels.txt",
@@ -122,6 +178,8 @@ rule retrieve_validation_candidates:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        gpu=1,
     params:
         settings=validation_retrieval,
         code=code_of("retrieve_validation_candidates"),
@@ -150,6 +208,7 @@ rule rerank:
         gpu=1,
     params:
         settings=reranking_settings,
+        precision=PRECISION,
         code=code_of("rerank", ranker_parts),
     script:
         "../scripts/rerank.py"

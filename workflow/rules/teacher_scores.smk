@@ -17,6 +17,9 @@ Makes, under results/<experiment>/:
 PUBLISHED = [name for name in CONFIG["teachers"] if name not in AVERAGED]
 DOWNLOADED = [name for name in PUBLISHED if is_url(CONFIG["teachers"][name]["scores"])]
 
+PAIRS_IN_SHARDS = [name for name, training_set in CONFIG["training_sets"].items() if training_set["shards"] > 1]
+PAIRS_IN_ONE = [name for name in CONFIG["training_sets"] if name not in PAIRS_IN_SHARDS]
+
 PAIR_SCORES = f"{RESULTS}/pair_scores/{{ranker}}/{{training_set}}"
 TEACHER_SCORES = f"{RESULTS}/teacher_scores/{{teacher}}/{{training_set}}"
 
@@ -38,15 +41,74 @@ rule score_triples:
         f"{RESULTS}/logs/pair_scores/{{ranker}}/{{training_set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pair_scores/{{ranker}}/{{training_set}}.tsv"
+    wildcard_constraints:
+        training_set=any_of(PAIRS_IN_ONE),
     conda:
         ENVIRONMENT
     threads: 8
     resources:
         gpu=1,
     params:
+        precision=PRECISION,
         code=code_of("score_triples", ranker_parts),
     script:
         "../scripts/score_triples.py"
+
+
+rule score_shard:
+    """Score one shard of the distinct pairs of the triples; resumes after an interruption."""
+    input:
+        model=teacher_model,
+        triples=f"{RESULTS}/training_sets/{{training_set}}/triples.parquet",
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+        tokens=encoder_tokens,
+    output:
+        scores=temp(f"{PAIR_SCORES}/shards/{{shard}}.bin"),
+    log:
+        f"{RESULTS}/logs/pair_scores/{{ranker}}/{{training_set}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pair_scores/{{ranker}}/{{training_set}}/{{shard}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        shards=shards_of_triples,
+        precision=PRECISION,
+        code=code_of("score_shard", ranker_parts),
+    script:
+        "../scripts/score_shard.py"
+
+
+rule join_pair_scores:
+    """Put the scores of all shards into one table, and score the validation candidates."""
+    input:
+        model=teacher_model,
+        triples=f"{RESULTS}/training_sets/{{training_set}}/triples.parquet",
+        queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
+        scores=pair_score_shards,
+        validation_queries=f"{RESULTS}/training_sets/{{training_set}}/validation/queries.parquet",
+        validation_run=f"{RESULTS}/training_sets/{{training_set}}/validation/candidates.trec",
+        passages=corpus_passages,
+        tokens=encoder_tokens,
+    output:
+        triples_scores=rules.score_triples.output.triples_scores,
+        validation_scores=rules.score_triples.output.validation_scores,
+    log:
+        f"{RESULTS}/logs/pair_scores/{{ranker}}/{{training_set}}.log",
+    wildcard_constraints:
+        training_set=any_of(PAIRS_IN_SHARDS),
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        precision=PRECISION,
+        code=code_of("join_pair_scores", ranker_parts),
+    script:
+        "../scripts/join_pair_scores.py"
 
 
 rule average_scores:

@@ -79,6 +79,8 @@ rule retrieve_negatives:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        gpu=1,
     params:
         settings=finder_settings,
         code=code_of("retrieve_negatives"),

@@ -11,5 +11,7 @@ encode_passages(
     tokens_folder=Path(snakemake.input.tokens).parent,
     vectors_path=snakemake.output.vectors,
     threads=snakemake.threads,
+    precision=snakemake.params.precision,
+    gpu_tokens=snakemake.resources.get("gpu_tokens"),
     code=snakemake.params.code,
 )

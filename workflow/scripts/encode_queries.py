@@ -11,4 +11,6 @@ encode_queries(
     queries_path=snakemake.input.queries,
     vectors_path=snakemake.output.vectors,
     threads=snakemake.threads,
+    precision=snakemake.params.precision,
+    gpu_tokens=snakemake.resources.get("gpu_tokens"),
 )

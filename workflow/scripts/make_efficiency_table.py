@@ -7,7 +7,7 @@ start_log(snakemake.log[0])
 make_efficiency_table(
     settings=snakemake.params.settings,
     efficiency_paths=snakemake.input.efficiency,
-    index_paths=snakemake.input.indexes,
+    index_folders=snakemake.input.indexes,
     csv_path=snakemake.output.csv,
     md_path=snakemake.output.md,
     tex_path=snakemake.output.tex,

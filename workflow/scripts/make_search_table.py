@@ -11,7 +11,7 @@ make_search_table(
     reference_path=snakemake.input.reference,
     search_paths=snakemake.input.searches,
     build_paths=snakemake.input.builds,
-    index_paths=snakemake.input.indexes,
+    index_folders=snakemake.input.indexes,
     csv_path=snakemake.output.csv,
     md_path=snakemake.output.md,
     tex_path=snakemake.output.tex,

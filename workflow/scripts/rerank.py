@@ -16,5 +16,7 @@ rerank(
     run_path=snakemake.output.run,
     tag=snakemake.wildcards.ranker,
     threads=snakemake.threads,
+    precision=snakemake.params.precision,
+    gpu_tokens=snakemake.resources.get("gpu_tokens"),
     code=snakemake.params.code,
 )

@@ -1,13 +1,11 @@
 """Rule retrieve_negatives: search a ranker's index for what negatives are drawn from."""
 
-from pathlib import Path
-
 from stillroom.indexes import retrieve
 from stillroom.log import start_log
 
 start_log(snakemake.log[0])
 retrieve(
-    index_folder=Path(snakemake.input.index).parent,
+    index_folder=snakemake.input.index,
     vectors_path=snakemake.input.vectors,
     queries_path=snakemake.input.queries,
     run_path=snakemake.output.run,

@@ -17,5 +17,7 @@ score_triples(
     triples_scores_path=snakemake.output.triples_scores,
     validation_scores_path=snakemake.output.validation_scores,
     threads=snakemake.threads,
+    precision=snakemake.params.precision,
+    gpu_tokens=snakemake.resources.get("gpu_tokens"),
     code=snakemake.params.code,
 )

@@ -11,10 +11,14 @@ import pyarrow.parquet as pq
 
 from stillroom.counts import write_counts
 from stillroom.files import write_json
+from stillroom.id_rows import IdRows
+from stillroom.query_ranges import query_ranges
 from stillroom.runs import read_qrels
-from stillroom.triples import Triples, check_known, read_triples
+from stillroom.triples import Triples, blocks_of, check_known, mapped_triples, pair_keys
 
 logger = logging.getLogger(__name__)
+
+BATCH_TEXTS = 65_536
 
 
 def audit_triples(
@@ -29,45 +33,65 @@ def audit_triples(
 
     Nothing is removed: oddities of a data set are part of it. Triples that point beyond their files stop.
     """
-    triples = read_triples(triples_path)
-    queries = pq.read_table(queries_path)
-    passages = pq.read_table(passages_path)
-    check_known(triples, len(queries), len(passages), triples_path)
-    is_judged = judged_negatives(triples, queries["query_id"], passages["passage_id"], read_qrels(qrels_path))
-    columns = pd.DataFrame({"query": triples.query, "positive": triples.positive, "negative": triples.negative})
-    used = np.unique(np.concatenate([triples.positive, triples.negative]))
-    texts = passages["text"].take(used)
+    passages, queries = IdRows.read(passages_path, "passage_id"), IdRows.read(queries_path, "query_id")
+    judged_keys = relevant_pairs(read_qrels(qrels_path), queries, passages)
+    is_asked, is_used = np.zeros(len(queries), bool), np.zeros(len(passages), bool)
+    equal = judged = 0
+    with mapped_triples(triples_path, audit_path) as triples:
+        check_known(triples, len(queries), len(passages), triples_path)
+        for _, block in blocks_of(triples):
+            is_asked[block.query] = True
+            is_used[block.positive] = is_used[block.negative] = True
+            equal += np.count_nonzero(block.positive == block.negative)
+            judged += np.count_nonzero(np.isin(pair_keys(block.query, block.negative), judged_keys))
+        repeated, total = count_repeated(triples), len(triples.query)
+    asked, used = np.count_nonzero(is_asked), np.count_nonzero(is_used)
+    empty_queries, _ = count_texts(queries_path, np.ones(len(queries), bool))
+    empty_passages, unfinished_passages = count_texts(passages_path, is_used)
     rows = [
-        ("triples", len(columns), len(columns)),
-        ("queries with triples", columns["query"].nunique(), len(queries)),
-        ("distinct passages used", len(used), len(passages)),
-        ("duplicate triples", int(columns.duplicated().sum()), len(columns)),
-        ("positive = negative", int((triples.positive == triples.negative).sum()), len(columns)),
-        ("negative is judged relevant", int(is_judged.sum()), len(columns)),
-        ("empty queries", count_empty(queries["text"]), len(queries)),
-        ("empty passages used", count_empty(texts), len(used)),
-        ("passages used that end within a sentence", count_unfinished(texts), len(used)),
+        ("triples", total, total),
+        ("queries with triples", asked, len(queries)),
+        ("distinct passages used", used, len(passages)),
+        ("duplicate triples", repeated, total),
+        ("positive = negative", equal, total),
+        ("negative is judged relevant", judged, total),
+        ("empty queries", empty_queries, len(queries)),
+        ("empty passages used", empty_passages, used),
+        ("passages used that end within a sentence", unfinished_passages, used),
     ]
     write_counts(rows, audit_path)
 
 
-def judged_negatives(triples: Triples, query_ids, passage_ids, qrels: pd.DataFrame) -> np.ndarray:
-    """Whether each triple's negative is judged relevant for its query."""
+def relevant_pairs(qrels: pd.DataFrame, queries: IdRows, passages: IdRows) -> np.ndarray:
+    """The keys of the pairs that are judged relevant."""
     relevant = qrels[qrels["grade"] > 0]
-    query_rows = pd.Index(query_ids.to_numpy()).get_indexer(relevant["query_id"])
-    passage_rows = pd.Index(passage_ids.to_numpy()).get_indexer(relevant["passage_id"])
-    judged = pd.MultiIndex.from_arrays([query_rows, passage_rows])
-    return pd.MultiIndex.from_arrays([triples.query, triples.negative]).isin(judged)
+    query = queries.find(pa.array(relevant["query_id"], pa.string()))
+    passage = passages.find(pa.array(relevant["passage_id"], pa.string()))
+    is_known = (query >= 0) & (passage >= 0)
+    return pair_keys(query[is_known], passage[is_known])
 
 
-def count_empty(texts: pa.ChunkedArray) -> int:
-    """How many texts are white space only."""
-    return pc.sum(pc.equal(pc.utf8_trim_whitespace(texts), "")).as_py() or 0
+def count_repeated(triples: Triples) -> int:
+    """How many triples were there before; triples of the same queries are compared at a time."""
+    count = 0
+    for (rows,) in query_ranges(triples.query):
+        columns = {"query": triples.query[rows], "positive": triples.positive[rows], "negative": triples.negative[rows]}
+        count += int(pd.DataFrame(columns).duplicated().sum())
+    return count
 
 
-def count_unfinished(texts: pa.ChunkedArray) -> int:
-    """How many texts end with a letter or a comma: cut off, perhaps. (Rankers log what their own limits cut.)"""
-    return pc.sum(pc.match_substring_regex(texts, r"[\p{L},]\s*$")).as_py() or 0
+def count_texts(path: str | Path, is_counted: np.ndarray) -> tuple[int, int]:
+    """How many texts are white space only, and how many end with a letter or a comma: cut off, perhaps.
+
+    (Rankers log what their own limits cut.)
+    """
+    empty = unfinished = start = 0
+    for batch in pq.ParquetFile(path).iter_batches(BATCH_TEXTS, columns=["text"]):
+        texts = batch["text"].filter(pa.array(is_counted[start : start + len(batch)]))
+        empty += pc.sum(pc.equal(pc.utf8_trim_whitespace(texts), "")).as_py() or 0
+        unfinished += pc.sum(pc.match_substring_regex(texts, r"[\p{L},]\s*$")).as_py() or 0
+        start += len(batch)
+    return empty, unfinished
 
 
 def check_overlap(

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 ITERATIONS = 10  # faiss's default for the coarse quantizer of an IVF index, which the authors trained
 SEED = 1234  # likewise
+BLOCK_QUERIES = 65_536  # whose clusters are looked up at a time
 
 
 def cluster_queries(
@@ -64,4 +65,8 @@ def spherical_k_means(vectors_QD: np.ndarray, clusters: int) -> np.ndarray:
     options.min_points_per_centroid = 1  # small collections: no warning, nothing else
     quantizer = faiss.IndexFlatIP(dimensions)
     faiss.Clustering(dimensions, clusters, options).train(np.ascontiguousarray(vectors_QD), quantizer)
-    return quantizer.search(np.ascontiguousarray(vectors_QD), 1)[1][:, 0]
+    cluster_of_query = np.empty(len(vectors_QD), np.int64)
+    for start in range(0, len(vectors_QD), BLOCK_QUERIES):
+        block = np.ascontiguousarray(vectors_QD[start : start + BLOCK_QUERIES])
+        cluster_of_query[start : start + BLOCK_QUERIES] = quantizer.search(block, 1)[1][:, 0]
+    return cluster_of_query

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from stillroom.devices import claim_gpus
 from stillroom.dual_encoder import DualEncoder
 from stillroom.files import write_json
 from stillroom.memory import PeakMemory
@@ -44,6 +45,7 @@ def measure_efficiency(
     from all, relevant or not: what they cost depends on their length only. Where there are fewer, all are taken, and
     the file says how many were.
     """
+    claim_gpus()
     torch.set_num_threads(threads)
     memory = PeakMemory(best_device())
     model = load_ranker(model_folder)

@@ -23,17 +23,17 @@ def make_efficiency_table(
     *,
     settings: dict,
     efficiency_paths: list[str],
-    index_paths: list[str],
+    index_folders: list[str],
     csv_path: str | Path,
     md_path: str | Path,
     tex_path: str | Path,
 ) -> None:
     """Write a row per ranker; the CSV has full numbers: parameters, milliseconds, bytes.
 
-    `efficiency_paths` are in the order of the rows, `index_paths` in that of the rows that name an index.
+    `efficiency_paths` are in the order of the rows, `index_folders` in that of the rows that name an index.
     """
     costs = [json.loads(Path(path).read_text(encoding="utf-8")) for path in efficiency_paths]
-    indexes = iter(index_paths)
+    indexes = iter(index_folders)
     found = [row_values(row, cost, indexes) for row, cost in zip(settings["rows"], costs, strict=True)]
     columns = [column for column in COLUMNS if is_shown(column[0], settings["rows"])]
     values = np.array([[as_number(row[name]) for name, _, _ in columns] for row in found])
@@ -56,12 +56,12 @@ def row_values(row: dict, cost: dict, indexes: Iterator[str]) -> dict:
     return {**cost, "published_milliseconds": row["published_milliseconds"], "stored_bytes": stored}
 
 
-def index_bytes(index_path: str | Path) -> float:
+def index_bytes(index_folder: str | Path) -> float:
     """Bytes per passage of an index's two files, `index` and `docid`, which has a line for each passage."""
-    passage_ids = Path(index_path).parent / "docid"
+    index, passage_ids = Path(index_folder) / "index", Path(index_folder) / "docid"
     with open(passage_ids, "rb") as file:
         passages = sum(1 for _ in file)
-    return (Path(index_path).stat().st_size + passage_ids.stat().st_size) / passages
+    return (index.stat().st_size + passage_ids.stat().st_size) / passages
 
 
 def is_shown(name: str, rows: list[dict]) -> bool:

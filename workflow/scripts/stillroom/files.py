@@ -46,6 +46,26 @@ def parts_folder(output: str | Path, inputs: Iterable[str | Path], **facts) -> P
     return folder
 
 
+@contextmanager
+def workplace(output: str | Path) -> Iterator[Path]:
+    """A hidden folder beside an output for what a step keeps on disk while it runs, so as not to fill the memory."""
+    folder = Path(output).parent / f".{Path(output).name}.work"
+    remove(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def link_or_copy(path: str | Path, name: Path) -> None:
+    """A second name for a file; where the file system has none, a copy."""
+    try:
+        name.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, name)
+
+
 def remove(path: str | Path) -> None:
     """Remove a file, a link or a whole folder, if it is there."""
     path = Path(path)

@@ -15,28 +15,35 @@ NUMBER = r"^(0|[1-9][0-9]{0,17})$"  # the one way to write an integer of 64 bits
 class IdRows:
     """The rows of the known ids.
 
-    Ids that are plain integers, as MS MARCO's are, are hashed once, as integers; other ones anew for every lookup,
-    which is slow for large collections, but keeps no Python objects.
+    Ids that are plain integers, as MS MARCO's are, are hashed once, as integers, and not at all where they count the
+    rows; other ones are hashed anew for every lookup, which is slow for large collections, but keeps no Python objects.
     """
 
-    def __init__(self, known_ids: pa.ChunkedArray):
-        self.known_ids = known_ids.combine_chunks()
+    def __init__(self, known_ids: pa.Array | pa.ChunkedArray):
+        self.known_ids = one_array(known_ids)
         numbers = as_numbers(self.known_ids)
-        self.numbers = None if numbers.null_count else pd.Index(numbers.to_numpy())
+        self.are_numbers = not numbers.null_count
+        self.hashed = None
+        if self.are_numbers and not np.array_equal(numbers, np.arange(len(numbers))):
+            self.hashed = pd.Index(numbers.to_numpy())
 
     @classmethod
     def read(cls, path: str | Path, column: str) -> "IdRows":
         """The ids in a column of a Parquet file."""
-        return cls(pq.read_table(path, columns=[column])[column])
+        return cls(read_ids(path, column))
 
     def __len__(self) -> int:
         return len(self.known_ids)
 
     def find(self, ids: pa.Array) -> np.ndarray:
         """The row of every id, -1 of an unknown one."""
-        if self.numbers is None:
-            return pc.fill_null(pc.index_in(ids, value_set=self.known_ids), -1).to_numpy(zero_copy_only=False)
-        return self.numbers.get_indexer(as_numbers(ids).fill_null(-1).to_numpy())
+        if not self.are_numbers:
+            rows = pc.index_in(ids.cast(pa.large_string()), value_set=self.known_ids)
+            return pc.fill_null(rows, -1).to_numpy(zero_copy_only=False)
+        numbers = as_numbers(ids).fill_null(-1).to_numpy()
+        if self.hashed is None:
+            return np.where(numbers < len(self), numbers, -1)
+        return self.hashed.get_indexer(numbers)
 
     def find_all(self, ids: Sequence[str], *, path: str | Path, kind: str) -> np.ndarray:
         """The row of every id; an unknown one stops with the name of the file that the ids are from."""
@@ -50,7 +57,18 @@ class IdRows:
         return rows
 
 
+def read_ids(path: str | Path, column: str) -> pa.LargeStringArray:
+    """A column of ids as one array."""
+    return one_array(pq.read_table(path, columns=[column])[column])
+
+
+def one_array(ids: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """The ids in one piece, which is quick to take from; with offsets of 64 bits, since those of 32 end at 2 GB."""
+    ids = ids.cast(pa.large_string())
+    return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+
+
 def as_numbers(ids: pa.Array) -> pa.Array:
     """The ids as integers, null where an id is not written as one."""
     is_number = pc.match_substring_regex(ids, NUMBER)
-    return pc.if_else(is_number, ids, pa.scalar(None, pa.string())).cast(pa.int64())
+    return pc.if_else(is_number, ids, pa.scalar(None, ids.type)).cast(pa.int64())

@@ -10,8 +10,9 @@ import faiss
 import numpy as np
 
 from stillroom.files import write_json
-from stillroom.indexes import filled_index, open_index, search
+from stillroom.indexes import BLOCK_PASSAGES, filled_index, open_index, search
 from stillroom.timing import cpu_name, evenly, median_seconds
+from stillroom.vectors import open_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +26,13 @@ def measure_index(
     index: str,
     efficiency_path: str | Path,
 ) -> None:
-    """Write how long the training and filling of an index take in memory, as JSON."""
-    vectors_PD = np.load(vectors_path)
+    """Write how long the training and filling of an index take in memory, as JSON.
+
+    The vectors are mapped, and read once before, so that as many as the machine has room for are in its memory.
+    """
+    vectors_PD = open_vectors(vectors_path)
+    for start in range(0, len(vectors_PD), BLOCK_PASSAGES):
+        vectors_PD[start : start + BLOCK_PASSAGES].max()
     seconds, _ = median_seconds(
         lambda vectors: filled_index(vectors, factory, ef_construction, threads), [vectors_PD], warm_up=False
     )
@@ -59,7 +65,7 @@ def measure_search(
     """Write how long a search with the vector of one query takes, as JSON; as deep as the run of the same system."""
     index = open_index(index_folder, parameters)
     faiss.omp_set_num_threads(threads)
-    vectors_QD = np.load(vectors_path)
+    vectors_QD = np.load(vectors_path, mmap_mode="r")
     singles = np.split(vectors_QD[(rows := evenly(queries, len(vectors_QD)))], len(rows))
     seconds, _ = median_seconds(lambda vector: search(index, vector, depth + drop_own_passage), singles)
     result = {

@@ -7,12 +7,17 @@ from abc import abstractmethod
 
 import torch
 
+from stillroom.batches import WINDOW_TOKEN_VECTORS
 from stillroom.dual_encoder import DualEncoder
 from stillroom.token_vectors import TokenVectors
 
 
 class LateInteraction(DualEncoder):
     """A dual encoder whose representations are token vectors, and whose score is a function of their dot products."""
+
+    @property
+    def window(self) -> int:
+        return WINDOW_TOKEN_VECTORS
 
     @abstractmethod
     def interaction(

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from stillroom.runs import read_qrels
 from stillroom.tables import SEEN_NOTE, printed_measure, read_metrics, system_rows, write_table
 
+BATCH_TEXTS = 65_536
+
 
 def make_length_table(
     *,
@@ -59,12 +61,12 @@ def make_length_table(
 def relevant_words(qrels_path: str | Path, passages_path: str | Path) -> dict[str, int]:
     """Words (separated by white space) of each query's shortest passage with its highest grade."""
     qrels = read_qrels(qrels_path)
-    passages = pq.read_table(passages_path)
-    judged = passages.filter(pc.is_in(passages["passage_id"], value_set=pa.array(qrels["passage_id"], pa.string())))
-    words = {
-        passage_id: len(text.split())
-        for passage_id, text in zip(judged["passage_id"].to_pylist(), judged["text"].to_pylist(), strict=True)
-    }
+    judged_ids = pa.array(qrels["passage_id"], pa.string())
+    words = {}
+    for batch in pq.ParquetFile(passages_path).iter_batches(BATCH_TEXTS, columns=["passage_id", "text"]):
+        judged = batch.filter(pc.is_in(batch["passage_id"], value_set=judged_ids))
+        texts = zip(judged["passage_id"].to_pylist(), judged["text"].to_pylist(), strict=True)
+        words |= {passage_id: len(text.split()) for passage_id, text in texts}
     qrels = qrels[qrels["passage_id"].isin(words.keys())]
     best = qrels[qrels["grade"] == qrels.groupby("query_id")["grade"].transform("max")]
     return best.assign(words=best["passage_id"].map(words)).groupby("query_id")["words"].min().to_dict()

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from stillroom.files import write_json
-from stillroom.runs import read_qrels, read_run
+from stillroom.runs import iter_rankings, read_qrels
 
 logger = logging.getLogger(__name__)
 
@@ -31,29 +31,30 @@ def measure(
     counts as 0. Binary measures take grades from `min_relevance` on as relevant; nDCG knows all grades.
     Judged@10 and `nDCG(judged_only=True)@10` tell how far missing judgements may mislead.
     """
-    run, qrels = read_run(run_path), read_qrels(qrels_path)
+    qrels = read_qrels(qrels_path)
     query_ids = set(pq.read_table(queries_path, columns=["query_id"])["query_id"].to_pylist())
-    check_queries(run, query_ids, f"{run_path}: the run")
-    check_queries(qrels, query_ids, f"{qrels_path}: the qrels")
+    check_queries(set(qrels["query_id"]), query_ids, f"{qrels_path}: the qrels")
     qrels = qrels[qrels["grade"] >= 0]  # trec_eval and TREC-COVID: -1 is a passage without a judgement
-    judged, answered = set(qrels["query_id"]), set(run["query_id"])
-    values = evaluate(run, qrels, [parse_measure(name, min_relevance) for name in measures])
+    judgements = by_query(qrels, "grade")
+    values, results = evaluate(run_path, judgements, [parse_measure(name, min_relevance) for name in measures])
+    check_queries(set(results), query_ids, f"{run_path}: the run")
+    judged = set(judgements)
     metrics = {
         "system": system,
         "test_set": test_set,
         "min_relevance": min_relevance,
         "queries": len(judged),
         "queries_without_judgements": len(query_ids - judged),
-        "queries_without_results": len(judged - answered),
+        "queries_without_results": len(judged - results.keys()),
         "measures": {name: summary(by_query) for name, by_query in zip(measures, values, strict=True)},
     }
     write_json(metrics_path, metrics)
     log_metrics(metrics)
 
 
-def check_queries(lines: pd.DataFrame, query_ids: set[str], what: str) -> None:
+def check_queries(found: set[str], query_ids: set[str], what: str) -> None:
     """Refuse a run or qrels of another test set."""
-    foreign = sorted(set(lines["query_id"]) - query_ids)
+    foreign = sorted(found - query_ids)
     if foreign:
         raise ValueError(
             f"{what} has {len(foreign)} queries that are not in the test set (the first is {foreign[0]}),"
@@ -73,13 +74,22 @@ def parse_measure(name: str, min_relevance: int) -> ir_measures.Measure:
     return parsed(rel=min_relevance) if is_binary and "rel" not in parsed.params else parsed
 
 
-def evaluate(run: pd.DataFrame, qrels: pd.DataFrame, measures: list[ir_measures.Measure]) -> list[dict[str, float]]:
-    """Per measure, its value for every judged query in the order of the qrels."""
-    judgements, scores = by_query(qrels, "grade"), by_query(run, "score")
+def evaluate(
+    run_path: str | Path, judgements: dict[str, dict[str, int]], measures: list[ir_measures.Measure]
+) -> tuple[list[dict[str, float]], dict[str, int]]:
+    """Per measure, its value for every judged query in the order of the judgements; and each query's results, counted.
+
+    The run is read, and measured, a block of queries at a time.
+    """
     values = {measure: dict.fromkeys(judgements, 0.0) for measure in measures}
-    for found in ir_measures.iter_calc(measures, judgements, scores):
-        values[found.measure][found.query_id] = float(found.value)
-    return [values[measure] for measure in measures]
+    results = {}
+    for lines in iter_rankings(run_path):
+        scores = by_query(lines, "score")
+        results |= {query_id: len(passages) for query_id, passages in scores.items()}
+        if own := {query_id: judgements[query_id] for query_id in scores if query_id in judgements}:
+            for found in ir_measures.iter_calc(measures, own, scores):
+                values[found.measure][found.query_id] = float(found.value)
+    return [values[measure] for measure in measures], results
 
 
 def by_query(lines: pd.DataFrame, value: str) -> dict[str, dict[str, float]]:

@@ -1,6 +1,8 @@
 """Teachers that are score files: the triples that a file brings, and its scores of triples that are there already."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillroom.counts import write_counts
-from stillroom.files import atomic_path
+from stillroom.files import atomic_path, workplace
+from stillroom.query_ranges import query_ranges
 from stillroom.score_files import ScoredRows, ScoreFile
 from stillroom.teacher_scores import write_scores
-from stillroom.triples import TRIPLES, Triples, pair_keys, read_triples
+from stillroom.triples import TRIPLES, Triples, blocks_of, mapped_triples, pair_keys
 
 logger = logging.getLogger(__name__)
+
+SCORED_ROW = np.dtype([("query", "i4"), ("positive", "i4"), ("negative", "i4"), ("scores", "f4", 2)])
 
 
 def extract_triples(
@@ -59,30 +64,63 @@ def join_scores(
     Training leaves such triples out, and says so. Of a triple that the file has twice, the first row counts.
     """
     file = ScoreFile(score_file_path, md5, queries_path, passages_path)
-    triples = read_triples(triples_path)
-    wanted = WantedScores(triples, passages=len(file.passages))
-    matched = repeated = contradicting = 0
-    for rows in file.rows():
-        found, again, other = wanted.add(rows)
-        matched, repeated, contradicting = matched + found, repeated + again, contradicting + other
-    counts = file.counts()
-    scores = wanted.of_triples()
-    scored = np.count_nonzero(~np.isnan(scores[:, 0]))
-    if not scored:
-        raise ValueError(
-            f"{score_file_path}: none of the {len(scores):,} triples of {triples_path} has a score; take the triples "
-            "of this file (`triples_of` in the config)."
-        )
-    if scored < len(scores):
-        logger.warning("%s of %s triples have no score; training leaves them out", len(scores) - scored, len(scores))
-    write_scores(triples, scores, queries_path, passages_path, scores_path=scores_path, tsv_path=tsv_path)
+    with (
+        mapped_triples(triples_path, scores_path) as triples,
+        mapped_rows(file, tsv_path) as (rows, counts),
+        workplace(report_path) as folder,
+    ):
+        total = len(triples.query)
+        scores_T2 = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float32, (total, 2))
+        scored, matched, repeated, contradicting = fill_scores(scores_T2, triples, rows, len(file.passages))
+        if not scored:
+            raise ValueError(
+                f"{score_file_path}: none of the {total:,} triples of {triples_path} has a score; take the triples of "
+                "this file (`triples_of` in the config)."
+            )
+        if scored < total:
+            logger.warning("%s of %s triples have no score; training leaves them out", total - scored, total)
+        blocks = ((block, scores_T2[start : start + len(block.query)]) for start, block in blocks_of(triples))
+        write_scores(blocks, queries_path, passages_path, scores_path=scores_path, tsv_path=tsv_path)
     counts += [
         ("rows with a wanted triple", matched, file.found["known"]),
         ("rows that repeat a triple", repeated, matched),
         ("rows that repeat a triple with other scores", contradicting, matched),
-        ("triples with a score", scored, len(scores)),
+        ("triples with a score", scored, total),
     ]
     write_counts(counts, report_path)
+
+
+@contextmanager
+def mapped_rows(file: ScoreFile, output: str | Path) -> Iterator[tuple[np.ndarray, list]]:
+    """The rows of a score file that have known ids, memory-mapped in a file beside an output; and the file's counts."""
+    with workplace(output) as folder:
+        with open(folder / "rows.bin", "wb") as mapped:
+            for block in file.rows():
+                rows = np.empty(len(block.query), SCORED_ROW)
+                for name, column in zip(SCORED_ROW.names, block, strict=True):
+                    rows[name] = column
+                mapped.write(rows.tobytes())
+        counts = file.counts()
+        yield np.memmap(folder / "rows.bin", SCORED_ROW, "r"), counts
+
+
+def fill_scores(scores_T2: np.ndarray, triples: Triples, rows: np.ndarray, passages: int) -> np.ndarray:
+    """Look the triples up among the rows of a score file, one range of queries at a time.
+
+    How many triples have a score; and what `WantedScores.add` counts.
+    """
+    counts = np.zeros(4, np.int64)
+    for of_triples, of_rows in query_ranges(triples.query, rows["query"]):
+        if not len(of_triples):
+            continue
+        columns = (triples.query, triples.positive, triples.negative)
+        wanted = WantedScores(Triples(*(column[of_triples] for column in columns)), passages=passages)
+        found = rows[of_rows]
+        counts[1:] += wanted.add(ScoredRows(*(found[name] for name in SCORED_ROW.names)))
+        scores = wanted.of_triples()
+        counts[0] += np.count_nonzero(~np.isnan(scores[:, 0]))
+        scores_T2[of_triples] = scores
+    return counts
 
 
 class WantedScores:

@@ -8,6 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig
 
-from stillroom.batches import CHUNK_TOKENS, chunks_by_length, pad
+from stillroom.batches import (
+    CHUNK_TOKENS,
+    USE_TOKENS,
+    WINDOW_TEXTS,
+    are_even,
+    chunks_by_length,
+    even_chunks,
+    pad,
+    side_by_side,
+)
+from stillroom.best_device import best_device
 from stillroom.encoders import UNLIMITED, check_safetensors, load_encoder, load_tokenizer
 from stillroom.gradient_caching import represented_twice
 from stillroom.registry import named
@@ -27,11 +38,13 @@ Texts = Sequence[np.ndarray]
 class Ranker(nn.Module, ABC):
     """A model that scores passages for queries.
 
-    `precision` is what its encoder computes in; a training may lower it. Similarities, heads and losses stay float32:
-    scores of 100 and more, as dot products are, would keep too few digits of their margins.
+    `precision` is what its encoder computes in; a training or a use may lower it. Similarities, heads and losses stay
+    float32: scores of 100 and more, as dot products are, would keep too few digits of their margins. `gpu_tokens` are
+    computed at a time on a GPU when nothing is learnt, where the default is too much.
     """
 
     precision = torch.float32
+    gpu_tokens: int | None = None
 
     def __init__(self, settings: RankerSettings, encoder: nn.Module, tokenizer):
         super().__init__()
@@ -51,6 +64,16 @@ class Ranker(nn.Module, ABC):
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+    @property
+    def tokens_in_use(self) -> int:
+        """So many tokens are computed at a time when nothing is learnt."""
+        return (self.gpu_tokens if self.device.type == "cuda" else None) or USE_TOKENS[self.device.type]
+
+    @property
+    def window(self) -> int:
+        """So many texts, or pairs, are represented or scored together."""
+        return WINDOW_TEXTS[self.device.type]
 
     def query_input(self, query: np.ndarray) -> np.ndarray:
         """[CLS] query [SEP], cut to the encoder's `query_tokens` (which count the special tokens)."""
@@ -72,15 +95,31 @@ class Ranker(nn.Module, ABC):
         return np.concatenate([[first], ids[: limit - 2], [last]]).astype(np.int64)
 
     def in_chunks(self, inputs: Texts, forward: Callable[[np.ndarray], list[torch.Tensor]]) -> list[torch.Tensor]:
-        """Results of `forward(rows)` for length-sorted chunks of the inputs, back in the order of the inputs."""
+        """Results of `forward(rows)` for chunks of inputs of similar length, back in the order of the inputs."""
         results: list[torch.Tensor] = [None] * len(inputs)
-        cached_tokens = self.cached_tokens
-        for rows in chunks_by_length([len(row) for row in inputs], cached_tokens or CHUNK_TOKENS[self.device.type]):
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                chunk = represented_twice(forward, rows, self.device) if cached_tokens else forward(rows)
+        for rows, chunk in self.chunk_results(inputs, forward):
             for row, result in zip(rows, chunk, strict=True):
                 results[row] = result.float()
         return results
+
+    def in_chunks_joined(self, inputs: Texts, forward: Callable[[np.ndarray], torch.Tensor]) -> torch.Tensor:
+        """As `in_chunks`, of results that are one tensor for each chunk, and one for all in the end."""
+        rows, chunks = zip(*self.chunk_results(inputs, forward), strict=True)
+        return torch.cat([chunk.float() for chunk in chunks])[np.argsort(np.concatenate(rows))]
+
+    def chunk_results(self, inputs: Texts, forward: Callable[[np.ndarray], Sequence]) -> list[tuple[np.ndarray, Any]]:
+        """(rows, `forward(rows)`) of all chunks."""
+        lengths, device, cached_tokens = [len(row) for row in inputs], self.device, self.cached_tokens
+        is_used = torch.is_inference_mode_enabled()
+
+        def run(rows):
+            with torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32):
+                return rows, represented_twice(forward, rows, device) if cached_tokens else forward(rows)
+
+        if not is_used:
+            return [run(rows) for rows in chunks_by_length(lengths, cached_tokens or CHUNK_TOKENS[device.type])]
+        chunks = even_chunks(lengths, self.tokens_in_use)
+        return side_by_side(run, chunks) if device.type == "cpu" else [run(rows) for rows in chunks]
 
     @property
     def cached_tokens(self) -> int | None:
@@ -96,7 +135,8 @@ class Ranker(nn.Module, ABC):
         """The last layer of an encoder, by default its own, for padded inputs, and its mask: hidden_BLD, mask_BL."""
         encoder = self.encoder if encoder is None else encoder
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
-        return encoder(input_ids=ids_BL, attention_mask=mask_BL.long()).last_hidden_state, mask_BL
+        mask = None if are_even(inputs) else mask_BL.long()
+        return encoder(input_ids=ids_BL, attention_mask=mask).last_hidden_state, mask_BL
 
     def kernel_parameters(self) -> list[nn.Parameter]:
         """The similarity's parameters, with the learning rate of kernels: none but for architectures with KERNELS."""
@@ -165,8 +205,3 @@ def load_ranker(folder: str | Path, device: torch.device | None = None) -> Ranke
 def model_files(folder: str | Path) -> list[Path]:
     """The files that scores depend on: weights, and settings such as pooling and lengths, which leave weights alone."""
     return [Path(folder) / "model.safetensors", Path(folder) / "ranker.json"]
-
-
-def best_device() -> torch.device:
-    """The process's GPU, the first outside a group of processes, or the CPU where there is none."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-import torch
-
-from stillroom.candidates import run_rows
+from stillroom.candidates import iter_candidates, run_rows, with_scores
 from stillroom.files import parts_folder, remove
-from stillroom.ranker import load_ranker, model_files
-from stillroom.runs import Ranking, write_run
+from stillroom.inference import memory_checked, ranker_at_work
+from stillroom.ranker import model_files
+from stillroom.runs import write_run
 from stillroom.scoring import score_pairs_resumably
 from stillroom.token_store import open_tokens
 from stillroom.tokenization import tokenize_queries
 
 
+@memory_checked()
 def rerank(
     *,
     model_folder: str | Path,
@@ -25,26 +25,22 @@ def rerank(
     tag: str,
     threads: int,
     code: str,
+    precision: str = "fp32",
+    gpu_tokens: int | None = None,
 ) -> None:
     """Write a TREC run of each query's first `depth` candidates, scored by the ranker.
 
     An interrupted re-ranking is resumed by the same `code` (a digest) from the same inputs. Passages below `depth` are
     left out: a re-ranked run is as long as what was re-ranked.
     """
-    torch.set_num_threads(threads)
-    model = load_ranker(model_folder)
-    query_rows, passage_rows, run = run_rows(
+    model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
+    query_rows, passage_rows = run_rows(
         run_path=candidates_path, queries_path=queries_path, passages_path=passages_path, depth=depth
     )
     queries = tokenize_queries(model.tokenizer, queries_path)
     inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin", queries_path, candidates_path]
-    parts = parts_folder(run_path, inputs, depth=depth, code=code)
+    parts = parts_folder(run_path, inputs, depth=depth, code=code, precision=precision)
     passages = open_tokens(tokens_folder)
     scores = score_pairs_resumably(model, queries, passages, query_rows, passage_rows, parts=parts)
-    run["score"] = scores
-    ranked = (
-        Ranking(query_id, rows["passage_id"].to_numpy(), rows["score"].to_numpy())
-        for query_id, rows in run.groupby("query_id", sort=False)
-    )
-    write_run(run_path, ranked, tag)
+    write_run(run_path, with_scores(iter_candidates(candidates_path, depth), scores), tag)
     remove(parts)

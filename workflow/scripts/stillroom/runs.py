@@ -5,7 +5,8 @@ Lines end at \\n only and columns at ASCII white space: ids may hold what only U
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from pyarrow import csv
 from stillroom.files import atomic_path
 
 QUERIES_PER_BLOCK = 256
+BLOCK_BYTES = 1 << 23  # of a file that is read in blocks: some 200,000 lines of a run
 SPACE_SEPARATED = csv.WriteOptions(include_header=False, delimiter=" ", quoting_style="none")
 
 
@@ -50,6 +52,7 @@ RUN = pa.schema(
 )
 # Arrow prints a float32 with as many digits as bring it back.
 RUN_FLOAT32 = RUN.set(RUN.get_field_index("score"), pa.field("score", pa.float32()))
+RANKED = ["query_id", "passage_id", "rank", "score"]
 QRELS = pa.schema({"query_id": pa.string(), "iteration": pa.string(), "passage_id": pa.string(), "grade": pa.int64()})
 
 
@@ -156,10 +159,47 @@ def check_words(table: pa.Table, names: list[str]) -> None:
 
 
 def read_run(path: str | Path) -> pd.DataFrame:
-    """The lines of a run: query_id, passage_id, rank, score."""
+    """The lines of a whole run: query_id, passage_id, rank, score. (`iter_rankings` keeps a block of them only.)"""
     run = read_columns(path, RUN)
     check_pairs(run, path)
-    return run[["query_id", "passage_id", "rank", "score"]]
+    return run[RANKED]
+
+
+def iter_rankings(path: str | Path) -> Iterator[pd.DataFrame]:
+    """The lines of a run as `read_run` has them, in blocks of whole queries, so that memory is that of a block.
+
+    The lines of a query have to stand together, as they do in every run that is written here.
+    """
+    ended: set[str] = set()
+    begun = []  # lines of the last query, which may go on in the next block
+    for block in iter_columns(path, RUN):
+        lines = pd.concat([*begun, block])
+        last = first_lines(lines)[-1]
+        begun = [lines.iloc[last:]]
+        if last:
+            yield checked_block(lines.iloc[:last], ended, path)
+    if begun:
+        yield checked_block(begun[0], ended, path)
+
+
+def first_lines(lines: pd.DataFrame) -> np.ndarray:
+    """The place of every query's first line, and of every other that follows one of another query."""
+    query_ids = lines["query_id"].to_numpy()
+    return np.flatnonzero(np.concatenate([[True], query_ids[1:] != query_ids[:-1]]))
+
+
+def checked_block(lines: pd.DataFrame, ended: set[str], path: str | Path) -> pd.DataFrame:
+    """The lines, unless a query is among the `ended` ones, to which its queries are added, or has a passage twice."""
+    for place in first_lines(lines):
+        query_id = lines["query_id"].iloc[place]
+        if query_id in ended:
+            raise ValueError(
+                f"{path}, line {lines.index[place] + 1}: found query {query_id} again after another one, expected all "
+                "lines of a query together; sort the run by query."
+            )
+        ended.add(query_id)
+    check_pairs(lines, path)
+    return lines[RANKED].reset_index(drop=True)
 
 
 def read_qrels(path: str | Path) -> pd.DataFrame:
@@ -170,28 +210,46 @@ def read_qrels(path: str | Path) -> pd.DataFrame:
 
 
 def check_pairs(frame: pd.DataFrame, path: str | Path) -> None:
-    """Refuse a second line for the same query and passage."""
+    """Refuse a second line for the same query and passage; the frame's index counts the lines of the file from 0."""
     repeated = frame.duplicated(["query_id", "passage_id"]).to_numpy()
     if repeated.any():
-        line = int(repeated.argmax())
-        query_id, passage_id = frame.loc[line, ["query_id", "passage_id"]]
+        place = int(repeated.argmax())
+        query_id, passage_id = frame[["query_id", "passage_id"]].iloc[place]
         raise ValueError(
-            f"{path}, line {line + 1}: found query {query_id}, passage {passage_id} again, expected it once."
+            f"{path}, line {frame.index[place] + 1}: found query {query_id}, passage {passage_id} again, expected it "
+            "once."
         )
 
 
 def read_columns(path: str | Path, columns: pa.Schema) -> pd.DataFrame:
-    """The columns of a TREC file: at once if single spaces part them, else by line, which finds errors."""
+    """The columns of a whole TREC file."""
+    blocks = list(iter_columns(path, columns))
+    return pd.concat(blocks) if blocks else pd.DataFrame([], columns=columns.names)
+
+
+def iter_columns(path: str | Path, columns: pa.Schema) -> Iterator[pd.DataFrame]:
+    """The columns of a TREC file in blocks of lines, which the index counts from 0."""
+    first = 0
+    with open(path, "rb") as file:  # binary: other modes also break lines at a lone \r
+        while text := file.read(BLOCK_BYTES):
+            block = parse_block(text + file.readline(), columns, path, first)
+            block.index = pd.RangeIndex(first, first + len(block))
+            first += len(block)
+            yield block
+
+
+def parse_block(text: bytes, columns: pa.Schema, path: str | Path, first: int) -> pd.DataFrame:
+    """The columns of some lines: at once if single spaces part them, else by line, which finds errors."""
     try:
         table = csv.read_csv(
-            path,
+            pa.BufferReader(text),
             csv.ReadOptions(column_names=columns.names),
             csv.ParseOptions(delimiter=" ", quote_char=False, ignore_empty_lines=False),
             csv.ConvertOptions(column_types=columns, null_values=[], strings_can_be_null=False),
         )
     except pa.ArrowInvalid:
-        return read_lines(path, columns)
-    return table.to_pandas() if all(map(is_clean, table.columns)) else read_lines(path, columns)
+        return parse_lines(text, columns, path, first)
+    return table.to_pandas() if all(map(is_clean, table.columns)) else parse_lines(text, columns, path, first)
 
 
 def is_clean(column: pa.ChunkedArray) -> bool:
@@ -203,10 +261,9 @@ def is_clean(column: pa.ChunkedArray) -> bool:
     return not pc.any(broken).as_py()
 
 
-def read_lines(path: str | Path, columns: pa.Schema) -> pd.DataFrame:
-    """The columns of a TREC file parted by any white space; a malformed line ends in one sentence."""
-    with open(path, "rb") as file:  # binary: other modes also break lines at a lone \r
-        rows = [parse_line(line, columns, f"{path}, line {number}") for number, line in enumerate(file, 1)]
+def parse_lines(text: bytes, columns: pa.Schema, path: str | Path, first: int) -> pd.DataFrame:
+    """The columns of lines that are parted by any white space; a malformed line ends in one sentence."""
+    rows = [parse_line(line, columns, f"{path}, line {n}") for n, line in enumerate(BytesIO(text), first + 1)]
     return pd.DataFrame(rows, columns=columns.names)
 
 

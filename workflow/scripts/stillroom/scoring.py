@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from stillroom.data_parallel import process_count, process_number, total
+from stillroom.inference import OneText
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker
 from stillroom.split_ranker import SplitRanker
@@ -16,16 +17,18 @@ from stillroom.token_store import Tokens
 
 logger = logging.getLogger(__name__)
 
-BLOCK_PAIRS = 1_024  # scored between two saves of a resumable scoring
+SCORES = "scores.bin"  # float32, one after the other
 
 
 def score_pairs(
     model: Ranker, queries: Tokens, passages: Tokens, query_rows: np.ndarray, passage_rows: np.ndarray
 ) -> np.ndarray:
-    """float32 scores of the pairs (query_rows[i], passage_rows[i]); several processes share the blocks."""
+    """float32 scores of the pairs (query_rows[i], passage_rows[i]); several processes share the windows."""
     scores = np.zeros(len(query_rows), dtype=np.float32)
-    for rows in islice(blocks(passage_rows), process_number(), None, process_count()):
-        scores[rows] = score_block(model, queries, passages, query_rows[rows], passage_rows[rows])
+    order, share = np.argsort(passage_rows, kind="stable"), -(-len(scores) // process_count())
+    for window in islice(windows(len(order), min(model.window, share)), process_number(), None, process_count()):
+        rows = order[window]
+        scores[rows] = score_window(model, queries, passages, query_rows[rows], passage_rows[rows])
     return total(scores, model.device)
 
 
@@ -38,44 +41,59 @@ def score_pairs_resumably(
     *,
     parts: Path,
 ) -> np.ndarray:
-    """As `score_pairs`, with a progress line; every block is saved in the folder `parts` and not scored again.
+    """As `score_pairs`, with a progress line; what is scored is saved in the folder `parts` and not scored again.
 
     The folder is one of `files.parts_folder`; the caller removes it once the scores are written.
     """
-    scores = np.empty(len(query_rows), dtype=np.float32)
-    todo = []
-    for number, rows in enumerate(blocks(passage_rows)):
-        part = parts / f"{number}.npy"
-        if part.exists():
-            scores[rows] = np.load(part)
-        else:
-            todo.append((part, rows))
-    left = sum(len(rows) for _, rows in todo)
-    if left < len(scores):
-        logger.info("%s of %s pairs were scored before", f"{len(scores) - left:,}", f"{len(scores):,}")
-    meter = ProgressMeter(total=len(scores), unit="pairs scored", start=len(scores) - left)
-    for part, rows in todo:
-        scores[rows] = score_block(model, queries, passages, query_rows[rows], passage_rows[rows])
-        unfinished = part.with_suffix(".part.npy")
-        np.save(unfinished, scores[rows])
-        unfinished.replace(part)
-        meter.advance(len(rows))
-    meter.finish()
+    order = np.argsort(passage_rows, kind="stable")
+    append_scores(model, queries, passages, query_rows[order], passage_rows[order], parts / SCORES)
+    scores = np.empty(len(order), dtype=np.float32)
+    scores[order] = np.fromfile(parts / SCORES, dtype=np.float32)
     return scores
 
 
-def blocks(passage_rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Indices of pairs, sorted by passage, so that nearly every passage lies in one block."""
-    order = np.argsort(passage_rows, kind="stable")
-    for start in range(0, len(order), BLOCK_PAIRS):
-        yield order[start : start + BLOCK_PAIRS]
+def append_scores(
+    model: Ranker, queries: Tokens, passages: Tokens, query_rows: np.ndarray, passage_rows: np.ndarray, path: Path
+) -> None:
+    """Write the float32 scores of the pairs, in their order, to a file that grows by a window of pairs at a time.
+
+    If it is there, its pairs are not scored again. Pairs of one passage should follow each other: nearly every passage
+    then lies in one window.
+    """
+    count, done = len(query_rows), finished_pairs(path, len(query_rows), model.window)
+    if done:
+        logger.info("%s of %s pairs were scored before", f"{done:,}", f"{count:,}")
+    if model.device.type == "cuda" and done < count:
+        try_longest(model)
+    meter = ProgressMeter(total=count, unit="pairs scored", start=done)
+    path.touch()
+    with open(path, "r+b") as file:
+        file.truncate(done * np.float32().nbytes)
+        file.seek(0, 2)
+        for rows in windows(count, model.window, done):
+            file.write(score_window(model, queries, passages, query_rows[rows], passage_rows[rows]).data)
+            file.flush()
+            meter.advance(rows.stop - rows.start)
+    meter.finish()
+
+
+def finished_pairs(path: Path, count: int, window: int) -> int:
+    """How many scores of a growing file are whole windows: a kill may have left a part of one."""
+    there = path.stat().st_size // np.float32().nbytes if path.exists() else 0
+    return there if there == count else there // window * window
+
+
+def windows(count: int, window: int, start: int = 0) -> Iterator[slice]:
+    """The places from `start` to `count`, so many at a time."""
+    for first in range(start, count, window):
+        yield slice(first, min(first + window, count))
 
 
 @torch.inference_mode()
-def score_block(
+def score_window(
     model: Ranker, queries: Tokens, passages: Tokens, query_rows: np.ndarray, passage_rows: np.ndarray
 ) -> np.ndarray:
-    """Scores of one block; what reads texts apart represents each distinct text of the block once."""
+    """Scores of a few pairs; what reads texts apart represents each distinct text among them once."""
     if isinstance(model, SplitRanker):
         distinct_queries, query_places = np.unique(query_rows, return_inverse=True)
         distinct_passages, passage_places = np.unique(passage_rows, return_inverse=True)
@@ -87,6 +105,17 @@ def score_block(
     else:
         scores = model.score(queries.take(query_rows), passages.take(passage_rows))
     return checked(scores.float().cpu().numpy())
+
+
+def try_longest(model: Ranker) -> None:
+    """Score the longest pairs that the model reads: too little memory then shows at once.
+
+    As many as are computed at a time; a window of them where token vectors are kept.
+    """
+    limits = model.settings.encoder
+    count = max(1, model.tokens_in_use // (limits.query_tokens + limits.passage_tokens))
+    rows = np.arange(model.window if isinstance(model, SplitRanker) else count)
+    score_window(model, OneText(limits.query_tokens), OneText(limits.passage_tokens), rows, rows)
 
 
 def checked(scores: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pandas as pd
 from stillroom.config import labels_of
 from stillroom.efficiency_tables import three_digits
 from stillroom.files import read_json
-from stillroom.runs import read_run
+from stillroom.runs import iter_rankings
 from stillroom.tables import SEEN_MARK, SEEN_NOTE, number, printed_measure, write_table
 
 COSTS = ["index_bytes", "build_seconds", "milliseconds", "queries_per_second"]
@@ -25,22 +25,22 @@ def make_search_table(
     reference_path: str | Path,
     search_paths: list[str],
     build_paths: list[str],
-    index_paths: list[str],
+    index_folders: list[str],
     csv_path: str | Path,
     md_path: str | Path,
     tex_path: str | Path,
 ) -> None:
     """Write a row per index; every list of paths is in the order of the rows. The CSV has bytes and milliseconds."""
     metrics, searches, builds = ([*map(read_json, paths)] for paths in (metrics_paths, search_paths, build_paths))
-    reference = read_run(reference_path)
-    recalls = [recall(read_run(path), reference, settings["recall_at"]) for path in run_paths]
+    reference = first_passages(reference_path, settings["recall_at"])
+    recalls = [recall(first_passages(path, settings["recall_at"]), reference) for path in run_paths]
     shares = [
         [*(content["measures"][measure]["mean"] for measure in settings["measures"]), found]
         for content, found in zip(metrics, recalls, strict=True)
     ]
     costs = [
-        {**build, **search, "index_bytes": file_bytes(path), "queries_per_second": 1000 / search["milliseconds"]}
-        for build, search, path in zip(builds, searches, index_paths, strict=True)
+        {**build, **search, "index_bytes": file_bytes(folder), "queries_per_second": 1000 / search["milliseconds"]}
+        for build, search, folder in zip(builds, searches, index_folders, strict=True)
     ]
     recall_name = f"recall@{settings['recall_at']}"
     write_table(
@@ -56,19 +56,25 @@ def make_search_table(
     )
 
 
-def recall(run: pd.DataFrame, reference: pd.DataFrame, depth: int) -> float:
+def first_passages(run_path: str | Path, depth: int) -> pd.DataFrame:
+    """query_id and passage_id of the first lines of each query."""
+    columns = ["query_id", "passage_id"]
+    blocks = [lines.loc[lines["rank"] <= depth, columns] for lines in iter_rankings(run_path)]
+    return pd.concat(blocks) if blocks else pd.DataFrame(columns=columns)
+
+
+def recall(first: pd.DataFrame, expected: pd.DataFrame) -> float:
     """The share of the reference's first passages that are among the run's first ones, in the mean over its queries.
 
     What a run lacks, passages or whole queries, it has not found.
     """
-    first, expected = (lines.loc[lines["rank"] <= depth, ["query_id", "passage_id"]] for lines in (run, reference))
     by_query = expected.merge(first.assign(found=1.0), how="left").fillna({"found": 0.0}).groupby("query_id")["found"]
     return float(by_query.mean().mean())
 
 
-def file_bytes(index_path: str | Path) -> int:
+def file_bytes(index_folder: str | Path) -> int:
     """Bytes of an index's two files."""
-    return Path(index_path).stat().st_size + (Path(index_path).parent / "docid").stat().st_size
+    return sum((Path(index_folder) / name).stat().st_size for name in ("index", "docid"))
 
 
 def printed_row(shares: list[float], cost: dict) -> list[tuple[str, bool]]:

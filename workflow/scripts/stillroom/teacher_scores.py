@@ -1,6 +1,8 @@
 """Teacher scores of training triples: the mean of the scores of one or more rankers."""
 
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from stillroom.candidates import judge
-from stillroom.files import atomic_path, write_json
-from stillroom.triples import Triples, pair_keys, read_triples
+from stillroom.files import atomic_path, workplace, write_json
+from stillroom.id_rows import read_ids
+from stillroom.triples import BLOCK_TRIPLES, Triples, blocks_of, mapped_triples, pair_keys
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +26,6 @@ TEACHER_SCORES = pa.schema(
         "neg_id": pa.string(),
     }
 )
-BATCH_TRIPLES = 1_000_000
 
 
 def average_scores(
@@ -46,62 +48,80 @@ def average_scores(
     the columns pos_score, neg_score, query_id, pos_id, neg_id). The teacher's own validation measures are written
     beside BM25's: a teacher that orders worse than BM25 teaches little.
     """
-    triples = read_triples(triples_path)
-    keys, scores = mean_scores(triples_scores_paths)
-    pairs = [pair_keys(triples.query, passages) for passages in (triples.positive, triples.negative)]
-    scores_T2 = np.column_stack([look_up(wanted, keys, scores, triples_path) for wanted in pairs])
+    with mapped_triples(triples_path, scores_path) as triples, mean_scores(triples_scores_paths, tsv_path) as pairs:
+
+        def scored():
+            for _, block in blocks_of(triples):
+                columns = [pair_keys(block.query, passages) for passages in (block.positive, block.negative)]
+                yield block, np.column_stack([look_up(wanted, *pairs, triples_path) for wanted in columns])
+
+        write_scores(scored(), queries_path, passages_path, scores_path=scores_path, tsv_path=tsv_path)
     report_quality(teacher, validation_scores_paths, validation_run_path, validation_qrels_path, measures_path)
-    write_scores(triples, scores_T2, queries_path, passages_path, scores_path=scores_path, tsv_path=tsv_path)
 
 
 def write_scores(
-    triples: Triples,
-    scores_T2: np.ndarray,
+    scored: Iterable[tuple[Triples, np.ndarray]],
     queries_path: str | Path,
     passages_path: str | Path,
     *,
     scores_path: str | Path,
     tsv_path: str | Path,
 ) -> None:
-    """Write the scores of T triples in their order, as parquet and as TSV in the columns of the published files.
+    """Write blocks of T triples with scores_T2 in their order, as parquet and as TSV in the published files' columns.
 
     A triple without scores (NaN) has none in the parquet (null) and is not in the TSV.
     """
-    query_ids = pq.read_table(queries_path, columns=["query_id"])["query_id"]
-    passage_ids = pq.read_table(passages_path, columns=["passage_id"])["passage_id"]
+    query_ids, passage_ids = read_ids(queries_path, "query_id"), read_ids(passages_path, "passage_id")
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    total = finite = 0
     with (
         atomic_path(tsv_path) as unfinished_tsv,
         atomic_path(scores_path) as unfinished,
         pyarrow.csv.CSVWriter(unfinished_tsv, TEACHER_SCORES, write_options=options) as tsv,
         pq.ParquetWriter(unfinished, TEACHER_SCORES) as parquet,
     ):
-        for start in range(0, len(scores_T2), BATCH_TRIPLES):
-            rows = slice(start, start + BATCH_TRIPLES)
+        for triples, scores_T2 in scored:
+            ids = [(query_ids, triples.query), (passage_ids, triples.positive), (passage_ids, triples.negative)]
             columns = [
-                *(pa.array(scores, from_pandas=True) for scores in scores_T2[rows].T),
-                query_ids.take(triples.query[rows]),
-                passage_ids.take(triples.positive[rows]),
-                passage_ids.take(triples.negative[rows]),
+                *(pa.array(scores, from_pandas=True) for scores in scores_T2.T),
+                *(known.take(pa.array(rows)).cast(pa.string()) for known, rows in ids),
             ]
             table = pa.table(columns, schema=TEACHER_SCORES)
             parquet.write_table(table)
             tsv.write_table(table.drop_null())
-    logger.info("%s triples, %s with scores", f"{len(scores_T2):,}", f"{np.isfinite(scores_T2[:, 0]).sum():,}")
+            total, finite = total + len(scores_T2), finite + np.isfinite(scores_T2[:, 0]).sum()
+    logger.info("%s triples, %s with scores", f"{total:,}", f"{finite:,}")
 
 
-def mean_scores(paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Pair keys and the mean of their scores; all files must hold the same pairs."""
-    tables = [pq.read_table(path) for path in paths]
-    keys = [pair_keys(table["query"].to_numpy(), table["passage"].to_numpy()) for table in tables]
-    for path, other in zip(paths[1:], keys[1:], strict=True):
-        if not np.array_equal(keys[0], other):
-            raise ValueError(f"{path}: the pairs differ from those of {paths[0]}; score the triples again.")
-    means = np.mean([table["score"].to_numpy().astype(np.float64) for table in tables], axis=0)
-    if not np.isfinite(means).all():
-        count = np.count_nonzero(~np.isfinite(means))
+@contextmanager
+def mean_scores(paths: list[str], output: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pair keys, ascending, and the mean of their scores, memory-mapped; all files must hold the same pairs."""
+    count = pq.read_metadata(paths[0]).num_rows
+    with workplace(output) as folder:
+        keys = np.lib.format.open_memmap(folder / "keys.npy", "w+", np.int64, (count,))
+        means = np.lib.format.open_memmap(folder / "means.npy", "w+", np.float64, (count,))
+        for path in paths:
+            is_same, start = pq.read_metadata(path).num_rows == count, 0
+            for batch in pq.ParquetFile(path).iter_batches(BLOCK_TRIPLES) if is_same else ():
+                rows = slice(start, start + len(batch))
+                found = pair_keys(batch["query"].to_numpy(), batch["passage"].to_numpy())
+                if path == paths[0]:
+                    keys[rows] = found
+                is_same &= np.array_equal(keys[rows], found)
+                means[rows] += batch["score"].to_numpy()
+                start += len(batch)
+            if not is_same:
+                raise ValueError(f"{path}: the pairs differ from those of {paths[0]}; score the triples again.")
+        means /= len(paths)
+        check_finite(means, paths)
+        yield keys, means
+
+
+def check_finite(means: np.ndarray, paths: list[str]) -> None:
+    """Stop where a score is no number."""
+    starts = range(0, len(means), BLOCK_TRIPLES)
+    if count := sum(np.count_nonzero(~np.isfinite(means[start : start + BLOCK_TRIPLES])) for start in starts):
         raise ValueError(f"{', '.join(map(str, paths))}: {count:,} scores are not finite; train the ranker anew.")
-    return keys[0], means
 
 
 def look_up(wanted: np.ndarray, keys: np.ndarray, scores: np.ndarray, path: str | Path) -> np.ndarray:

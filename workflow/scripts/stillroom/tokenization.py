@@ -2,6 +2,7 @@
 
 import json
 import logging
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,37 +26,45 @@ def tokenize_passages(
     dtype = np.dtype("<u2" if len(tokenizer) <= 1 << 16 else "<u4")
     passages = pq.ParquetFile(passages_path)
     meter = ProgressMeter(total=passages.metadata.num_rows, unit="passages tokenized")
-    lengths = []
+    lengths = [np.empty(0, np.int32)]
     with atomic_path(tokens_folder) as folder:
         folder.mkdir()
         with open(folder / "ids.bin", "wb") as file:
             for batch in passages.iter_batches(BATCH_TEXTS, columns=["text"]):
-                for ids in token_ids(tokenizer, batch.column("text").to_pylist()):
-                    file.write(np.asarray(ids, dtype).tobytes())
-                    lengths.append(len(ids))
+                ids, counts = token_ids(tokenizer, batch["text"].to_pylist(), dtype)
+                file.write(ids.tobytes())
+                lengths.append(counts)
                 meter.advance(len(batch))
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        offsets = offsets_of(np.concatenate(lengths))
         np.save(folder / "offsets.npy", offsets)
         facts = {
-            "passages": len(lengths),
+            "passages": len(offsets) - 1,
             "tokens": int(offsets[-1]),
             "dtype": dtype.str,
             "weights": weights,
         }
         (folder / "tokens.json").write_text(json.dumps(facts, indent=2) + "\n")
     meter.finish()
-    logger.info("%s tokens, %.1f per passage", f"{facts['tokens']:,}", facts["tokens"] / max(1, len(lengths)))
+    logger.info("%s tokens, %.1f per passage", f"{facts['tokens']:,}", facts["tokens"] / max(1, facts["passages"]))
 
 
 def tokenize_queries(tokenizer, queries_path: str | Path) -> Tokens:
     """The token ids of a query set, in memory, in the order of queries.parquet."""
-    ids = token_ids(tokenizer, pq.read_table(queries_path, columns=["text"])["text"].to_pylist())
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids], dtype=np.int64)])
-    return Tokens(np.fromiter((token for row in ids for token in row), np.int32, int(offsets[-1])), offsets)
+    batches = pq.ParquetFile(queries_path).iter_batches(BATCH_TEXTS, columns=["text"])
+    found = [token_ids(tokenizer, batch["text"].to_pylist(), np.dtype(np.int32)) for batch in batches]
+    ids, lengths = zip(*found, strict=True) if found else ([np.empty(0, np.int32)], [np.empty(0, np.int32)])
+    return Tokens(np.concatenate(ids), offsets_of(np.concatenate(lengths)))
 
 
-def token_ids(tokenizer, texts: list[str]) -> list[list[int]]:
-    """Untruncated ids without special tokens."""
+def token_ids(tokenizer, texts: list[str], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Untruncated ids of texts without special tokens, one text after the other, and how many each has."""
     if not texts:
-        return []
-    return tokenizer(texts, add_special_tokens=False, truncation=False, return_attention_mask=False)["input_ids"]
+        return np.empty(0, dtype), np.empty(0, np.int32)
+    ids = tokenizer(texts, add_special_tokens=False, truncation=False, return_attention_mask=False)["input_ids"]
+    lengths = np.fromiter(map(len, ids), np.int32, len(ids))
+    return np.fromiter(chain.from_iterable(ids), dtype, int(lengths.sum())), lengths
+
+
+def offsets_of(lengths: np.ndarray) -> np.ndarray:
+    """Where each text begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

@@ -28,13 +28,16 @@ from stillroom.data_parallel import (
     share,
     sum_gradients,
 )
+from stillroom.devices import claim_gpus
 from stillroom.dual_encoder import DualEncoder
 from stillroom.groups import grouped
+from stillroom.inference import OneText, memory_checked
 from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._choice import ranker_loss, with_settings
 from stillroom.losses._in_batch import in_batch
 from stillroom.model_folder import write_model
+from stillroom.precision import PRECISIONS, check_precision
 from stillroom.ranker import Ranker, best_device, load_ranker
 from stillroom.registry import named
 from stillroom.resume import ResumeFolder
@@ -49,8 +52,12 @@ logger = logging.getLogger(__name__)
 CURVE_STEPS = 10  # steps per line of training.jsonl
 SAVE_SECONDS = 60.0  # between two saves of the resumable state
 
+LESS_MEMORY = (
+    "set gradient_checkpointing in the training block or, where the batch is represented as a whole, chunk_tokens; or "
+    "lower batch_size and raise accumulate"
+)
+
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass
@@ -92,6 +99,7 @@ def train_ranker(
             "gpu resource of train_ranker."
         )
     inputs = {name: Path(path) for name, path in inputs.items()}
+    claim_gpus(processes, more=int(processes == 1 and "in_batch_teacher" in inputs))
     run_in_processes(
         processes, partial(train_in_process, settings, seed, code, threads, inputs, Path(model_folder), save_seconds)
     )
@@ -108,7 +116,7 @@ def train_in_process(
 ) -> None:
     """What every process of a training does; the main one writes."""
     device = best_device()
-    check_precision(settings.training.precision, device)
+    check_precision("training", settings.training.precision, device)
     torch.set_num_threads(max(1, threads // process_count()))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic matrix products on a GPU need it
     torch.use_deterministic_algorithms(True)
@@ -126,7 +134,8 @@ def train_in_process(
     if process_count() > 1:
         share_size = settings.training.batch_size // process_count()
         logger.info("%d processes, each with %d groups of every batch", process_count(), share_size)
-    trainer.run(resume, save_seconds)
+    with memory_checked(LESS_MEMORY):
+        trainer.run(resume, save_seconds)
     if is_main():
         write_model(model, model_folder, trainer.progress.curve)
         resume.remove()
@@ -138,19 +147,6 @@ def files_beside(inputs: dict[str, Path]) -> dict[str, Path]:
     if "in_batch_teacher" in inputs:
         files["settings of the in-batch teacher"] = inputs["in_batch_teacher"].with_name("ranker.json")
     return files
-
-
-def check_precision(precision: str, device: torch.device) -> None:
-    """Half precision needs a GPU that has it."""
-    if precision == "fp32":
-        return
-    if device.type == "cpu":
-        raise ValueError(
-            f"training: precision is {precision}, but there is no GPU, and a CPU is slower with it by far; "
-            "set precision to fp32."
-        )
-    if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise ValueError("training: precision is bf16, which this GPU does not have; set precision to fp16 or fp32.")
 
 
 def read_inputs(inputs: dict[str, Path], tokenizer) -> dict:
@@ -249,6 +245,8 @@ class Trainer:
         """Train from the start or from the resumable state to the last step, and take the best weights."""
         resume.restore(self)
         training = self.settings.training
+        if self.model.device.type == "cuda":
+            self.try_longest()
         began = saved = time.monotonic()
         seconds_before = self.progress.seconds
         meter = ProgressMeter(total=training.steps, unit="steps", start=self.progress.step)
@@ -266,6 +264,14 @@ class Trainer:
         if self.best_weights:
             logger.info("best nDCG@10 %.4f at step %d", self.progress.best_ndcg, self.progress.best_step)
             self.model.load_state_dict(self.best_weights)
+
+    def try_longest(self) -> None:
+        """The gradient of a batch of the longest texts, which is thrown away: too little memory then shows at once."""
+        queries, passages, limits = self.queries, self.passages, self.settings.encoder
+        self.queries, self.passages = OneText(limits.query_tokens), OneText(self.model.passage_tokens)
+        self.batch_loss(self.batch(0)).backward()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.queries, self.passages = queries, passages
 
     def step(self) -> float:
         """One optimizer step; the mean loss of its batches.

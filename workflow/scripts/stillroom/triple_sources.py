@@ -1,19 +1,18 @@
 """Where training triples come from: a dataset's own, or what is found for the training queries."""
 
 import logging
-from itertools import cycle, islice
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillroom.collections.datasets import id_digest, numbered, open_dataset, require
 from stillroom.files import atomic_path
 from stillroom.id_rows import IdRows
-from stillroom.runs import read_qrels, read_run
+from stillroom.runs import iter_rankings, read_qrels
 from stillroom.triples import TRIPLES
 
 logger = logging.getLogger(__name__)
@@ -72,53 +71,76 @@ def sample_triples(
     draw, where the first queries of a collection may be alike.
     """
     queries, passages = IdRows.read(queries_path, "query_id"), IdRows.read(passages_path, "passage_id")
-    qrels = read_qrels(qrels_path)
-    candidates = read_run(candidates_path)
-    candidates_of = dict(iter(candidates.groupby("query_id", sort=False)["passage_id"]))
-    judged_of = dict(iter(qrels.groupby("query_id", sort=False)["passage_id"]))
-    relevant_of = dict(iter(qrels[qrels["grade"] > 0].groupby("query_id", sort=False)["passage_id"]))
-    known = set(passages.known_ids.to_pylist())
-    relevant_for_any = set(qrels.loc[qrels["grade"] > 0, "passage_id"])
-    rows, taken, left_out = [], 0, 0
+    judgements = Judgements(qrels_path, queries, passages)
     query_ids = queries.known_ids.to_pylist()
-    for query_id in sorted(query_ids, key=id_digest) if triples else query_ids:
-        if triples and len(rows) >= triples:
-            break
-        relevant = [passage_id for passage_id in relevant_of.get(query_id, []) if passage_id in known]
-        found = candidates_of.get(query_id, pd.Series(dtype=str))
-        unjudged = found[~found.isin(judged_of.get(query_id, []))]
-        if among == "relevant":
-            unjudged = unjudged[unjudged.isin(relevant_for_any)]
-        own = triples_of_query(query_id, relevant, unjudged.to_numpy(), per_query, per_relevant)
-        rows += own
-        taken, left_out = taken + bool(own), left_out + (not own)
-    logger.info("%s triples of %s queries", f"{len(rows[:triples]):,}", f"{taken:,}")
-    if left_out:
-        logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)
-    if not rows:
+    blocks = [np.empty((3, 0), np.int32)]
+    for lines in iter_rankings(candidates_path):
+        query_rows = queries.find_all(lines["query_id"], path=candidates_path, kind="query")
+        passage_rows = passages.find_all(lines["passage_id"], path=candidates_path, kind="passage")
+        starts = np.flatnonzero(np.diff(query_rows, prepend=-1))
+        own = []
+        for query, found in zip(query_rows[starts], np.split(passage_rows, starts[1:]), strict=True):
+            unjudged = found[~np.isin(found, judgements.of(query))]
+            if among == "relevant":
+                unjudged = unjudged[judgements.is_relevant_for_any[unjudged]]
+            relevant = judgements.of(query, relevant=True)
+            own.append(triples_of_query(query, query_ids[query], relevant, unjudged, per_query, per_relevant))
+        blocks.append(np.concatenate(own, axis=1))
+    order = sorted(range(len(query_ids)), key=lambda query: id_digest(query_ids[query])) if triples else None
+    columns = in_order_of_queries(np.concatenate(blocks, axis=1), len(query_ids), order, triples)
+    if not columns.size:
         raise ValueError(f"{candidates_path}: no query has a triple; take more candidates (`depth`) per query.")
-    columns = [np.array(column) for column in zip(*rows[:triples], strict=True)]
-    rows_of_columns = [
-        queries.find_all(columns[0], path=candidates_path, kind="query"),
-        passages.find_all(columns[1], path=qrels_path, kind="passage"),
-        passages.find_all(columns[2], path=candidates_path, kind="passage"),
-    ]
     with atomic_path(triples_path) as path:
-        pq.write_table(pa.table([column.astype(np.int32) for column in rows_of_columns], schema=TRIPLES), path)
+        pq.write_table(pa.table(list(columns), schema=TRIPLES), path)
+
+
+class Judgements:
+    """Judged passages of queries, by row numbers; those of other queries, or not in the collection, are no one's."""
+
+    def __init__(self, qrels_path: str | Path, queries: IdRows, passages: IdRows):
+        qrels = read_qrels(qrels_path)
+        query = queries.find(pa.array(qrels["query_id"], pa.string()))
+        passage = passages.find(pa.array(qrels["passage_id"], pa.string()))
+        is_known, is_relevant = passage >= 0, qrels["grade"].to_numpy() > 0
+        self.is_relevant_for_any = np.zeros(len(passages), bool)
+        self.is_relevant_for_any[passage[is_known & is_relevant]] = True
+        order = np.argsort(query, kind="stable")
+        order = order[is_known[order]]
+        self.query, self.passage, self.is_relevant = query[order], passage[order], is_relevant[order]
+
+    def of(self, query: int, relevant: bool = False) -> np.ndarray:
+        """The passages that are judged for a query, in the order of the qrels; all, or the relevant ones."""
+        own = slice(*np.searchsorted(self.query, [query, query + 1]))
+        return self.passage[own][self.is_relevant[own]] if relevant else self.passage[own]
 
 
 def triples_of_query(
-    query_id: str, relevant: list[str], others: np.ndarray, per_query: int, per_relevant: int
-) -> list[tuple[str, str, str]]:
-    """(query, relevant, other) ids: each relevant passage in turn with so many others; none without either of them.
+    query: int, query_id: str, relevant: np.ndarray, others: np.ndarray, per_query: int, per_relevant: int
+) -> np.ndarray:
+    """(3, T) query, relevant, other: each relevant passage in turn with so many others; none without either of them.
 
     Of more relevant passages than there are turns, those that have one are drawn too.
     """
-    if not relevant or not len(others):
-        return []
+    if not len(relevant) or not len(others):
+        return np.empty((3, 0), np.int32)
     random = np.random.default_rng(list(id_digest(query_id)[:16]))
     drawn = random.choice(others, min(per_query, len(others)), replace=False)
     if len(relevant) > (places := ceil(len(drawn) / per_relevant)):
         relevant = random.choice(relevant, places, replace=False)
-    turns = (passage_id for passage_id in cycle(relevant) for _ in range(per_relevant))
-    return [(query_id, *pair) for pair in zip(turns, drawn, strict=False)]
+    turns = np.arange(len(drawn)) // per_relevant % len(relevant)
+    return np.stack([np.full(len(drawn), query), relevant[turns], drawn]).astype(np.int32)
+
+
+def in_order_of_queries(columns: np.ndarray, queries: int, order: list[int] | None, triples: int | None) -> np.ndarray:
+    """The (3, T) triples by query, in the order of the queries or in another one, and only so many, if given."""
+    order = np.arange(queries) if order is None else np.array(order)
+    counts = np.bincount(columns[0], minlength=queries)[order]
+    if triples:  # queries are taken until there are enough
+        counts = counts[: np.searchsorted(counts.cumsum(), triples) + 1]
+    place = np.empty(queries, np.int32)
+    place[order] = np.arange(queries)
+    kept = columns[:, np.argsort(place[columns[0]], kind="stable")[:triples]]
+    logger.info("%s triples of %s queries", f"{kept.shape[1]:,}", f"{np.count_nonzero(counts):,}")
+    if left_out := np.count_nonzero(counts == 0):
+        logger.warning("%d queries have no triple: no relevant passage, or no unjudged candidate", left_out)
+    return kept

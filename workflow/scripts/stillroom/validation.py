@@ -38,5 +38,5 @@ def read_validation(
     tokenizer, *, queries_path: str | Path, qrels_path: str | Path, run_path: str | Path, passages_path: str | Path
 ) -> Validation:
     """The validation set of a run file of candidates; a passage or query that is unknown stops with its id."""
-    query_rows, passage_rows, _ = run_rows(run_path=run_path, queries_path=queries_path, passages_path=passages_path)
+    query_rows, passage_rows = run_rows(run_path=run_path, queries_path=queries_path, passages_path=passages_path)
     return Validation(tokenize_queries(tokenizer, queries_path), query_rows, passage_rows, run_path, qrels_path)

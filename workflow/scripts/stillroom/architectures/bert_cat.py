@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import dropout, relu
 
-from stillroom.batches import pad
+from stillroom.batches import are_even, pad
 from stillroom.encoder_layers import has_segments
 from stillroom.pooling import POOLINGS
 from stillroom.ranker import Ranker, Texts
@@ -57,14 +57,16 @@ class BertCat(Ranker):
         def forward(rows):
             return self.forward([inputs[row] for row in rows], query_lengths[rows])
 
-        return torch.stack(self.in_chunks(inputs, forward))
+        return self.in_chunks_joined(inputs, forward)
 
     def forward(self, inputs: Texts, query_lengths: np.ndarray) -> torch.Tensor:
         """scores_B of concatenated inputs, the first `query_lengths` tokens of which are the query's."""
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
         in_passage_BL = passage_part(query_lengths, mask_BL)
         segments = {"token_type_ids": in_passage_BL.long()} if has_segments(self.encoder) else {}
-        mask = attention_mask(in_passage_BL, mask_BL, self.settings.cross_attention_bias, self.encoder.dtype)
+        mask, bias = None, self.settings.cross_attention_bias
+        if bias or not are_even(inputs):
+            mask = attention_mask(in_passage_BL, mask_BL, bias, self.encoder.dtype)
         output = self.encoder(input_ids=ids_BL, attention_mask=mask, **segments)
         with self.in_float32():
             if self.is_matched:

@@ -41,8 +41,9 @@ class BertDot(DualEncoder):
     def encode(self, inputs: Texts, encoder: nn.Module | None = None) -> torch.Tensor:
         """vectors_BD by an encoder, the ranker's own if none is given."""
         pool = POOLINGS[self.settings.pooling]
-        vectors = self.in_chunks(inputs, lambda rows: pool(*self.hidden_states([inputs[row] for row in rows], encoder)))
-        vectors_BD = torch.stack(vectors)
+        vectors_BD = self.in_chunks_joined(
+            inputs, lambda rows: pool(*self.hidden_states([inputs[row] for row in rows], encoder))
+        )
         return normalize(vectors_BD, dim=-1) if self.settings.normalize else vectors_BD
 
     def similarity(self, queries_QD: torch.Tensor, passages_PD: torch.Tensor) -> torch.Tensor:

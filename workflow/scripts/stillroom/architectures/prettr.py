@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from stillroom.batches import pad
+from stillroom.batches import WINDOW_TOKEN_VECTORS, pad
 from stillroom.encoder_layers import embed, first_position, layers_of, run_layers
 from stillroom.ranker import Texts
 from stillroom.split_ranker import SplitRanker
@@ -68,6 +68,10 @@ class Prettr(SplitRanker):
             )
 
     @property
+    def window(self) -> int:
+        return WINDOW_TOKEN_VECTORS
+
+    @property
     def parts(self) -> dict[str, nn.Module]:
         return {f"{self.encoder.base_model_prefix}.": self.encoder, "classifier.": self.classifier}
 
@@ -103,10 +107,10 @@ class Prettr(SplitRanker):
             hidden_BLD, mask_BL = padded([joined[row] for row in rows])
             in_passage_BL = passage_part(query_lengths[rows], mask_BL)
             mask = attention_mask(in_passage_BL, mask_BL, self.settings.cross_attention_bias, self.encoder.dtype)
-            hidden_BLD = run_layers(self.encoder, upper, hidden_BLD, mask)
+            hidden_BLD = run_layers(self.encoder, upper, hidden_BLD.to(self.encoder.dtype), mask)
             with self.in_float32():
                 if self.is_matched:
                     return matched(hidden_BLD.float(), in_passage_BL, mask_BL)
                 return self.classifier(hidden_BLD[:, 0].float()).squeeze(-1)
 
-        return torch.stack(self.in_chunks(joined, forward)) / self.settings.temperature
+        return self.in_chunks_joined(joined, forward) / self.settings.temperature

@@ -1,0 +1,83 @@
+"""Exact search: the passages with the largest inner products, by blocked matrix products.
+
+Memory is that of a block of passages and of the queries that one reading of all passages answers, with their best
+passages so far: it does not grow with the collection, nor with the number of queries.
+Shape suffixes: Q = queries, P = passages, B = passages of a block, D = dimensions, K = retrieved passages, N = pairs of
+a query and a passage.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from stillroom.log import ProgressMeter
+
+BLOCK_PASSAGES = 32_768
+BLOCK_QUERIES = 1_024  # of one matrix product
+BLOCK_PAIRS = 4_096  # that are scored again at a time
+BYTES_OF_QUERIES = 1 << 28  # of what is kept for the queries of one reading
+BYTES_PER_RESULT = 32  # a score and a row on the device, a row, its place in their order and a score beside
+
+
+def search_exactly(
+    vectors_PD: np.ndarray, vectors_QD: np.ndarray, depth: int, device: torch.device
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """scores_QK and rows_QK for one block of queries after another, best first but for rounding.
+
+    Scores are products in float64, rounded to float32: no size of a block and no device changes them. Which passages
+    are best is found in float32, so that near ties for the last place may go to either.
+    """
+    dimensions, depth = vectors_PD.shape[1], min(depth, len(vectors_PD))
+    size = max(1, BYTES_OF_QUERIES // (4 * dimensions + BYTES_PER_RESULT * depth))
+    readings = range(0, len(vectors_QD), size)
+    meter = ProgressMeter(total=len(vectors_PD) * len(readings), unit="passages compared")
+    for start in readings:
+        block_QD = np.array(vectors_QD[start : start + size], np.float32)
+        rows_QK = best_rows(vectors_PD, block_QD, depth, device, meter)
+        yield products(vectors_PD, block_QD, rows_QK), rows_QK
+    meter.finish()
+
+
+@torch.inference_mode()
+def best_rows(
+    vectors_PD: np.ndarray, vectors_QD: np.ndarray, depth: int, device: torch.device, meter: ProgressMeter
+) -> np.ndarray:
+    """rows_QK of each query's best passages, which all are read once."""
+    queries_QD = torch.from_numpy(vectors_QD).to(device)
+    scores_QK = torch.full((len(queries_QD), depth), -torch.inf, device=device)
+    rows_QK = torch.full((len(queries_QD), depth), -1, device=device)
+    for first in range(0, len(vectors_PD), BLOCK_PASSAGES):
+        passages_BD = torch.from_numpy(np.array(vectors_PD[first : first + BLOCK_PASSAGES])).to(device)
+        for start in range(0, len(queries_QD), BLOCK_QUERIES):
+            some = slice(start, start + BLOCK_QUERIES)
+            keep_best(scores_QK[some], rows_QK[some], queries_QD[some] @ passages_BD.T, first)
+        meter.advance(len(passages_BD))
+    return rows_QK.cpu().numpy()
+
+
+def keep_best(scores_QK: torch.Tensor, rows_QK: torch.Tensor, scores_QB: torch.Tensor, first: int) -> None:
+    """Put the passages of a block, from row `first` on, among the best so far, in place; both stay sorted.
+
+    After the first blocks few passages are better than the last of the best, and only so many are sorted.
+    """
+    better = int((scores_QB > scores_QK[:, -1:]).sum(dim=1).max())
+    if not better:
+        return
+    found, places = scores_QB.topk(min(better, scores_QK.shape[1]))
+    best, order = torch.cat([scores_QK, found], dim=1).topk(scores_QK.shape[1])
+    rows = torch.cat([rows_QK, places + first], dim=1).gather(1, order)
+    scores_QK.copy_(best)
+    rows_QK.copy_(rows)
+
+
+def products(vectors_PD: np.ndarray, vectors_QD: np.ndarray, rows_QK: np.ndarray) -> np.ndarray:
+    """float32 scores_QK of the passages, which are read in the order of their rows."""
+    rows_N = rows_QK.ravel()
+    scores_N = np.empty(len(rows_N), np.float32)
+    order = np.argsort(rows_N, kind="stable")
+    for start in range(0, len(order), BLOCK_PAIRS):
+        pairs = order[start : start + BLOCK_PAIRS]
+        queries, passages = vectors_QD[pairs // rows_QK.shape[1]], vectors_PD[rows_N[pairs]]
+        scores_N[pairs] = np.einsum("nd,nd->n", queries.astype(np.float64), passages.astype(np.float64))
+    return scores_N.reshape(rows_QK.shape)

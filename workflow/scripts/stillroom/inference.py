@@ -1,0 +1,64 @@
+"""A trained ranker at work: loaded for scoring or encoding on the machine that there is."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from stillroom.batches import USE_TOKENS
+from stillroom.devices import claim_gpus
+from stillroom.precision import PRECISIONS, check_precision
+from stillroom.ranker import Ranker, load_ranker
+
+LOWER_TOKENS = (
+    f"lower the resource gpu_tokens, the tokens that are computed at a time ({USE_TOKENS['cuda']:,} unless it is set), "
+    "in profiles/gpu"
+)
+
+
+def ranker_at_work(
+    folder: str | Path, *, threads: int, precision: str = "fp32", gpu_tokens: int | None = None
+) -> Ranker:
+    """The ranker of a folder, on a GPU that no other job uses, or on so many threads of the CPU.
+
+    Its encoders compute in `precision` (fp32, bf16, fp16); `gpu_tokens` are computed at a time on a GPU, null takes the
+    default.
+    """
+    claim_gpus()
+    torch.set_num_threads(threads)
+    model = load_ranker(folder)
+    check_precision("inference", precision, model.device)
+    model.gpu_tokens = gpu_tokens
+    return lowered(model, PRECISIONS[precision])
+
+
+def lowered(model: Ranker, precision: torch.dtype) -> Ranker:
+    """The ranker with encoders that compute in a precision, and whose weights are kept in it."""
+    model.precision = precision
+    for part in model.children():
+        if isinstance(part, PreTrainedModel):
+            part.to(precision)  # once, in place of at every forward pass
+    return model
+
+
+@contextmanager
+def memory_checked(advice: str = LOWER_TOKENS) -> Iterator[None]:
+    """Where a GPU has not enough memory for what is done here, one sentence says what to do about it."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RuntimeError(f"the memory of the GPU is too small; {advice}.") from error
+
+
+class OneText:
+    """A store of one text of so many tokens in every row, to try whether memory suffices before hours of work."""
+
+    def __init__(self, tokens: int):
+        self.text = np.zeros(tokens, np.int64)
+
+    def take(self, rows: Sequence[int]) -> list[np.ndarray]:
+        """The text, as often as there are rows."""
+        return [self.text] * len(rows)
