@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from stillroom.conditions import conditions
 from stillroom.files import write_json
 from stillroom.runs import read_qrels, read_run
 
@@ -19,6 +20,7 @@ def measure(
     run_path: str | Path,
     qrels_path: str | Path,
     queries_path: str | Path,
+    passages_path: str | Path,
     system: str,
     test_set: str,
     measures: list[str],
@@ -42,7 +44,7 @@ def measure(
         "system": system,
         "test_set": test_set,
         "min_relevance": min_relevance,
-        "queries": len(judged),
+        **conditions(run, qrels, passages_path),
         "queries_without_judgements": len(query_ids - judged),
         "queries_without_results": len(judged - answered),
         "measures": {name: summary(by_query) for name, by_query in zip(measures, values, strict=True)},
