@@ -14,8 +14,8 @@ DIGEST_LETTERS = 16
 def conditions(run: pd.DataFrame, qrels: pd.DataFrame, passages_path: str | Path) -> dict:
     """Of a measured run: the passages, the judged queries, their judgements, and how deep the run is.
 
-    `depth` is the number of results of the query that has most; `query_ids` and `qrels` are digests, `judgements` counts
-    them by grade. The cut-off of a measure is in its name.
+    `depth` is the number of results of the query that has most; `query_ids` and `qrels` are digests, `judgements` are
+    counted by grade. The cut-off of a measure is in its name.
     """
     judged = set(qrels["query_id"])
     return {

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stillroom.config_rankers import is_trained
-from stillroom.config_reranking import rerankings_of
 from stillroom.config_schema import ConfigError, config_error
 from stillroom.published_numbers import Cell, read_cells
 from stillroom.registry import PACKAGE
@@ -43,16 +42,17 @@ def lines_of(config: dict) -> tuple[list[Line], list[Line]]:
 
     A cell belongs to the test sets of its dataset. In the second list the test set is the publication's.
     """
-    published, cells = config["published"], published_cells(config)
+    published, cells, measures = config["published"], published_cells(config), config["measures"]
     test_sets = published["test_sets"] or list(config["test_sets"])
     compared, left_out = [], []
     for place, row in enumerate(published["rows"]):
         for cell in (cell for cell in cells if cell.system == row["published"]):
             found = [name for name in test_sets if config["test_sets"][name]["dataset"] == cell.test_set]
-            if found and cell.measure in config["measures"]:
+            if found and cell.measure in measures:
                 compared += [Line(place, test_set, cell) for test_set in found]
             else:
                 left_out.append(Line(place, cell.test_set, cell))
+    compared.sort(key=lambda line: (line.place, test_sets.index(line.test_set), measures.index(line.cell.measure)))
     return compared, left_out
 
 
@@ -101,7 +101,7 @@ def check_ladders(config: dict) -> None:
 def check_swapped_candidates(config: dict, path: tuple, ladder: dict) -> None:
     """Candidates are those of a cell that re-ranks others."""
     way, candidates = ladder["way"], ladder["published"]["candidates"]
-    if way not in rerankings_of(config):
+    if way in config["indexes"]:
         raise config_error(path, f"has no effect with the way {way}, which has no candidates; take the key out.")
     if way == candidates:
         raise config_error(path, f"found {candidates}, which is the way of the ladder already.")

@@ -18,7 +18,11 @@ def rerankings_of(config: dict) -> dict[str, dict]:
 def candidate_file(config: dict, way: str, test_set: str) -> dict | None:
     """The file (and md5) that has the candidates of a way; None where a BM25 finds them."""
     candidates = rerankings_of(config)[way]["candidates"]
-    return candidates[test_set] if isinstance(candidates, dict) else None
+    if not isinstance(candidates, dict):
+        return None
+    if test_set not in candidates:
+        raise config_error(("rerankings", way, "candidates"), f"has no file for {test_set}.")
+    return candidates[test_set]
 
 
 def from_files(config: dict) -> list[str]:
