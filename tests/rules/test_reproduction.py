@@ -1,5 +1,11 @@
 """Published numbers beside ours: what runs for them, and what does not; candidates of one's own."""
 
+import json
+import os
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -93,6 +99,18 @@ def test_msmarcos_ladders_train_what_is_ours_and_use_what_is_published(project):
     assert {job["reranking"] for job in plan.wildcards("import_candidates")} == candidates
 
 
+def write_metrics(project, means):
+    """Metrics files in the place of those that are there, as old as they; (test set, system) → RR@10 and nDCG@10."""
+    conditions = {"passages": 100, "queries": 43, "judgements": "1:50", "min_relevance": 1, "depth": 1000}
+    for (test_set, system), values in means.items():
+        path = project.folder / f"results/small/metrics/{test_set}/{system}.json"
+        when = path.stat().st_mtime_ns
+        measures = {name: {"mean": value} for name, value in zip(("RR@10", "nDCG@10"), values, strict=True)}
+        content = {"system": system, "test_set": test_set, "measures": measures, **conditions}
+        path.write_text(json.dumps({**content, "query_ids": "1a", "qrels": "2b"}))
+        os.utime(path, ns=(when, when))
+
+
 def test_only_what_is_published_is_measured_and_only_there(small):
     plan = small.plan("--", "reproduce_published")
     assert measured(plan) == [
@@ -157,3 +175,51 @@ def test_a_depth_or_a_file_of_candidates_re_ranks_anew_what_it_is_about(small):
     plan = small.plan()
     assert [job["reranking"] for job in plan.wildcards("rerank")] == ["official"]
     assert plan.rules["import_candidates"] == 1
+
+
+def test_the_table_of_published_numbers_is_made_of_metrics_files_alone(small):
+    small.finish("reproduce_published")
+    dot = "published_dot/seed-1/exact"
+    write_metrics(small, {("dev", "okapi"): (0.1839, 0.2), ("dev", dot): (0.35, 0.4), ("other", dot): (0.3, 0.412)})
+    (small.folder / "results/small/tables/reproduction.csv").unlink()
+    status, text = small.snakemake("--cores", "1", "--", "reproduce_published")
+    assert status == 0, text
+    table = pd.read_csv(small.folder / "results/small/tables/reproduction.csv")
+    assert table["system"].tolist() == ["okapi", dot, dot]
+    assert table["test_set"].tolist() == ["dev", "dev", "other"]
+    assert table["verdict"].tolist() == ["same", "off", "within tolerance"]
+    assert table["difference"].tolist() == [-0.0001, 0.006, 0.002]
+    assert "Verdicts: same 1, within tolerance 1, off 1," in small.read("results/small/tables/reproduction.md")
+    assert small.plan("--", "reproduce_published").jobs == []
+
+
+def test_a_ladder_is_made_of_metrics_files_alone(small):
+    small.finish("explain")
+    rungs = ["dot/seed-1/rerank", "dot/seed-1/official", "dot_theirs/seed-1/official", "published_dot/seed-1/official"]
+    values = [0.300, 0.305, 0.335, 0.343]
+    write_metrics(small, {("dev", rung): (value, 0) for rung, value in zip(rungs, values, strict=True)})
+    (small.folder / "results/small/ladders/dot.csv").unlink()
+    status, text = small.snakemake("--cores", "1", "--", "explain")
+    assert status == 0, text
+    ladder = pd.read_csv(small.folder / "results/small/ladders/dot.csv")
+    assert ladder["rung"].tolist() == ["ours", "candidates", "teacher", "ranker", "published"]
+    assert ladder["value"].tolist() == [*values, 0.344]
+    assert ladder["difference"].tolist()[1:] == [0.005, 0.03, 0.008, 0.001]
+    said = "it is +.0440. Most of it, +.0300 (68%), comes with the teacher's scores."
+    assert said in small.read("results/small/ladders/dot.md")
+
+
+def test_a_file_of_candidates_becomes_a_run_of_the_test_sets_queries(small):
+    folder = small.folder / "results/small"
+    for path, key, ids in [
+        ("corpora/wiki/passages.parquet", "passage_id", ["p1", "p2"]),
+        ("test_sets/other/queries.parquet", "query_id", ["q1", "q2"]),
+    ]:
+        (folder / path).parent.mkdir(parents=True)
+        pq.write_table(pa.table({key: ids, "text": ids}), folder / path)
+    small.write("own.trec", "q2 Q0 p1 1 2.5 mine\nq2 Q0 p2 2 7.5 mine\nq7 Q0 p2 1 1.0 mine\n")
+    target = "results/small/candidates/official/other.trec"
+    status, text = small.snakemake("--cores", "1", "--", target)
+    assert status == 0, text
+    assert small.read(target) == "q2 Q0 p2 1 7.5 official\nq2 Q0 p1 2 2.5 official\n"
+    assert "1 lines of other queries are left out" in small.read("results/small/logs/candidates/official/other.log")

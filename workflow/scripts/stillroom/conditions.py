@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 DIGEST_LETTERS = 16
 
 
-def conditions(run: pd.DataFrame, qrels: pd.DataFrame, passages_path: str | Path) -> dict:
-    """Of a measured run: the passages, the judged queries, their judgements, and how deep the run is.
+def conditions(*, qrels: pd.DataFrame, passages_path: str | Path, depth: int) -> dict:
+    """The passages, the judged queries and their judgements, and the results of the query that has most (`depth`).
 
-    `depth` is the number of results of the query that has most; `query_ids` and `qrels` are digests, `judgements` are
-    counted by grade. The cut-off of a measure is in its name.
+    `judgements` are counted by grade, `query_ids` and `qrels` are digests. The cut-off of a measure is in its name.
     """
     judged = set(qrels["query_id"])
     return {
@@ -24,7 +23,7 @@ def conditions(run: pd.DataFrame, qrels: pd.DataFrame, passages_path: str | Path
         "judgements": by_grade(qrels["grade"]),
         "query_ids": digest_of_lines(judged),
         "qrels": digest_of_lines(map(" ".join, qrels[["query_id", "passage_id", "grade"]].astype(str).to_numpy())),
-        "depth": int(run["query_id"].value_counts().max()) if len(run) else 0,
+        "depth": depth,
     }
 
 

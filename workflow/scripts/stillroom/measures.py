@@ -1,6 +1,7 @@
 """How good a run is: the measures of ir_measures, per query and in the mean."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 
 import ir_measures
@@ -39,12 +40,13 @@ def measure(
     check_queries(qrels, query_ids, f"{qrels_path}: the qrels")
     qrels = qrels[qrels["grade"] >= 0]  # trec_eval and TREC-COVID: -1 is a passage without a judgement
     judged, answered = set(qrels["query_id"]), set(run["query_id"])
+    depth = max(Counter(run["query_id"]).values(), default=0)
     values = evaluate(run, qrels, [parse_measure(name, min_relevance) for name in measures])
     metrics = {
         "system": system,
         "test_set": test_set,
         "min_relevance": min_relevance,
-        **conditions(run, qrels, passages_path),
+        **conditions(qrels=qrels, passages_path=passages_path, depth=depth),
         "queries_without_judgements": len(query_ids - judged),
         "queries_without_results": len(judged - answered),
         "measures": {name: summary(by_query) for name, by_query in zip(measures, values, strict=True)},
