@@ -518,17 +518,21 @@ def systems_with_seeds(system):
 
 def reproduction_settings(wildcards):
     """The published numbers, the systems that they are compared with, and what is not measured here."""
-    rows = CONFIG["published"]["rows"]
-    compared, left_out = (
-        [{"label": rows[line.place]["label"], "test_set": line.test_set, "line": line} for line in lines]
-        for lines in lines_of(CONFIG)
-    )
-    for block in compared:
-        line = block.pop("line")
-        block |= {"systems": systems_with_seeds(rows[line.place]), "cell": as_settings(line.cell)}
-    for block in left_out:
-        block["measure"] = block.pop("line").cell.measure
-    return stable({"title": CONFIG["published"]["title"], "lines": compared, "left_out": left_out})
+    rows, (compared, left_out) = CONFIG["published"]["rows"], lines_of(CONFIG)
+    lines = [
+        {
+            "label": rows[line.place]["label"],
+            "systems": systems_with_seeds(rows[line.place]),
+            "test_set": line.test_set,
+            "cell": as_settings(line.cell),
+        }
+        for line in compared
+    ]
+    others = [
+        {"label": rows[line.place]["label"], "test_set": line.test_set, "measure": line.cell.measure}
+        for line in left_out
+    ]
+    return stable({"title": CONFIG["published"]["title"], "lines": lines, "left_out": others})
 
 
 def reproduction_metrics(wildcards):

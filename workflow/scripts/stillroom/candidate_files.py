@@ -13,20 +13,27 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlparse
 
 import numpy as np
 import pyarrow as pa
 
-from stillroom.downloads import md5_of
+from stillroom.downloads import fetch_file, md5_of
 from stillroom.id_rows import IdRows
 from stillroom.runs import Ranking, finite, write_run
 
 logger = logging.getLogger(__name__)
 
 LINES_PER_BLOCK = 100_000
+HEADERS_OF = {"msmarco.z22.web.core.windows.net": {"X-Ms-Version": "2019-12-12"}}  # as ir_datasets asks for its files
 GZIP_MAGIC = b"\x1f\x8b"
 FORMATS = "`query_id Q0 passage_id rank score tag`, or query_id, passage_id, query and passage parted by tabs"
 Candidate = tuple[str, str, float | None]  # query_id, passage_id, score
+
+
+def fetch_candidates(*, url: str, md5: str | None, path: str | Path) -> None:
+    """Download a file of candidates."""
+    fetch_file(url=url, md5=md5, path=path, headers=HEADERS_OF.get(urlparse(url).hostname))
 
 
 def import_candidates(
