@@ -49,10 +49,10 @@ def explain_cell(*, settings: dict, metrics_paths: list[str], csv_path: str | Pa
     values = [exact(mean_over_seeds(metrics, test_set, each, cell.measure)) for each in systems]
     found = verdict(float(values[-1]), cell, metrics[test_set, systems[-1][0]])
     rungs = climbed([rung["stage"] for rung in settings["rungs"]], [*map(name_over_seeds, systems)], values)
-    end = Rung(PUBLISHED, f"{PUBLISHED}: {cell.source}, {cell.table}", NOTHING, cell.value, end_step(found))
+    end = Rung(PUBLISHED, f"{PUBLISHED}: {cell.source}, {cell.table}", "", cell.value, end_step(found))
     title = f"{settings['title']}: {printed_measure(cell.measure)} on {test_set}"
     headers = [("rung", "system"), ("value", "difference to the rung before")]
-    labels = [(rung.label, rung.system) for rung in [*rungs, end]]
+    labels = [(rung.label, rung.system or NOTHING) for rung in [*rungs, end]]
     texts = [four_decimals(value) for value in values] + [short(str(cell.value))]
     cells = [[(text, False), (signed(rung.step), False)] for text, rung in zip(texts, [*rungs, end], strict=True)]
     with atomic_path(csv_path) as path:
