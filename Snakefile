@@ -22,8 +22,10 @@ include: "workflow/rules/training_data.smk"
 include: "workflow/rules/rankers.smk"
 include: "workflow/rules/teacher_scores.smk"
 include: "workflow/rules/query_clusters.smk"
+include: "workflow/rules/candidates.smk"
 include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/reproduction.smk"
 include: "workflow/rules/reports.smk"
 
 

@@ -191,6 +191,7 @@ def test_nfcorpus_reaches_the_published_numbers(corpora):
         run_path=folder / "kept.trec",
         qrels_path=folder / "qrels.txt",
         queries_path=folder / "queries.parquet",
+        passages_path=folder / "passages.parquet",
         system="bm25",
         test_set="nfcorpus",
         measures=["nDCG@10", "R@100"],

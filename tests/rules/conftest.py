@@ -90,12 +90,12 @@ class Project:
         assert jobs or "Nothing to be done" in text, text
         return Plan(jobs, text)
 
-    def finish(self) -> None:
-        """Make every output of `all` a file with its name in it, and record it as made.
+    def finish(self, target: str = "all") -> None:
+        """Make every output of a target a file with its name in it, and record it as made.
 
         `--touch` records the same parameters, inputs and code as a real run does.
         """
-        summary = self.snakemake("--dry-run", "--summary", "--", "all").text
+        summary = self.snakemake("--dry-run", "--summary", "--", target).text
         rows = [line.split("\t") for line in summary.splitlines() if line.startswith("results/")]
         for output, _, rule, *_ in rows:
             path = self.folder / output
@@ -103,7 +103,7 @@ class Project:
             folder.mkdir(parents=True, exist_ok=True)
             if folder != path:
                 path.write_text(output)
-        status, text = self.snakemake("--touch", "--forceall", "--cores", "8", "--", "all")
+        status, text = self.snakemake("--touch", "--forceall", "--cores", "8", "--", target)
         assert rows and status == 0, summary + text
 
     def configure(self, changes: dict[str, object], file: str = "config.yaml") -> None:

@@ -45,11 +45,11 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 def test_a_finished_job_is_compared_like_one_that_really_ran(finished):
     folder, metrics = finished.folder / RESULTS, "metrics/dev/bm25.json"
-    inputs = [
-        folder / name for name in ("test_sets/dev/queries.parquet", "test_sets/dev/qrels.txt", "runs/dev/bm25.trec")
-    ]
+    names = ("test_sets/dev/queries.parquet", "test_sets/dev/qrels.txt", "runs/dev/bm25.trec")
+    inputs = [folder / name for name in (*names, "corpora/pydocs/passages.parquet")]
     times = [path.stat().st_mtime_ns for path in inputs]
     pq.write_table(pa.table({"query_id": ["q1"], "text": ["a"]}), inputs[0])
+    pq.write_table(pa.table({"passage_id": ["p1", "p2"], "text": ["a", "b"]}), inputs[3])
     write_qrels(inputs[1], [("q1", "p1", 1)])
     write_run(inputs[2], [Ranking("q1", ["p1", "p2"], [2.0, 1.0])], "bm25")
     for path, when in zip(inputs, times, strict=True):

@@ -1,5 +1,6 @@
 """Measures against pytrec_eval and a count by hand."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -20,10 +21,13 @@ def measured(folder, rankings, judgements, query_ids, min_relevance=1, measures=
     write_run(folder / "run.trec", rankings, "tag")
     write_qrels(folder / "qrels.txt", judgements)
     pq.write_table(pa.table({"query_id": query_ids, "text": query_ids}), folder / "queries.parquet")
+    passage_ids = [f"p{number}" for number in range(100)]
+    pq.write_table(pa.table({"passage_id": passage_ids, "text": passage_ids}), folder / "passages.parquet")
     measure(
         run_path=folder / "run.trec",
         qrels_path=folder / "qrels.txt",
         queries_path=folder / "queries.parquet",
+        passages_path=folder / "passages.parquet",
         system="bm25",
         test_set="dev",
         measures=measures,
@@ -80,6 +84,11 @@ def reference(run_path, judgements, min_relevance):
     }
 
 
+def digest(lines):
+    """As `sort -u | sha256sum` says, with LC_ALL=C."""
+    return hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).hexdigest()[:16]
+
+
 @pytest.mark.parametrize("min_relevance", [1, 2])
 def test_values_are_those_of_pytrec_eval(min_relevance, tmp_path):
     rankings, judgements, query_ids = random_test_set()
@@ -103,11 +112,18 @@ def test_the_file_says_what_was_measured_and_what_is_missing(tmp_path):
     metrics = measured(tmp_path, rankings, judgements, query_ids, min_relevance=2)
     assert list(metrics["measures"]) == MEASURES
     del metrics["measures"]
+    judged = [(query_id, passage_id, grade) for query_id, passage_id, grade in judgements if grade >= 0]
+    by_grade = [f"{grade}:{sum(found == grade for _, _, found in judged)}" for grade in range(4)]
     assert metrics == {
         "system": "bm25",
         "test_set": "dev",
         "min_relevance": 2,
+        "passages": 100,
         "queries": 40,
+        "judgements": " ".join(by_grade),
+        "query_ids": digest({query_id for query_id, _, _ in judged}),
+        "qrels": digest(f"{query_id} {passage_id} {grade}" for query_id, passage_id, grade in judged),
+        "depth": 50,
         "queries_without_judgements": 2,
         "queries_without_results": 5,
     }
@@ -122,6 +138,19 @@ def test_a_query_without_results_counts_as_zero(tmp_path):
 def test_an_empty_run_is_zero_everywhere(tmp_path):
     metrics = measured(tmp_path, [], [("q1", "p1", 1)], ["q1"])
     assert all(found["mean"] == 0 for found in metrics["measures"].values())
+    assert metrics["depth"] == 0
+
+
+def test_the_order_of_judgements_means_nothing_and_each_of_them_counts(tmp_path):
+    rankings, judgements, query_ids = random_test_set()
+    first = measured(tmp_path, rankings, judgements, query_ids)
+    assert measured(tmp_path, rankings[::-1], judgements[::-1], query_ids)["qrels"] == first["qrels"]
+    place = next(place for place, (_, _, grade) in enumerate(judgements) if grade == 2)
+    changed = [*judgements[:place], (*judgements[place][:2], 3), *judgements[place + 1 :]]
+    other = measured(tmp_path, rankings, changed, query_ids)
+    assert other["qrels"] != first["qrels"] and other["query_ids"] == first["query_ids"]
+    fewer = measured(tmp_path, rankings, judgements[30:], query_ids)
+    assert fewer["query_ids"] != first["query_ids"]
 
 
 def test_grade_minus_one_is_no_judgement(tmp_path):

@@ -21,12 +21,16 @@ from stillroom.config import (
     seeds_of,
     stable,
     systems,
+    systems_of,
 )
 from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
+from stillroom.config_published import REPRODUCTION, explained_cell, lines_of, rungs
 from stillroom.config_rankers import finder_of, is_trained
+from stillroom.config_reranking import candidate_file, from_files, rerankings_of
 from stillroom.config_teachers import is_url, suffix_of
 from stillroom.collections.docstrings import library_versions
+from stillroom.published_numbers import as_settings
 
 try:
     check_keys_once(workflow.configfiles)
@@ -67,7 +71,9 @@ wildcard_constraints:
     teacher=any_of(CONFIG["teachers"]),
     clustering=any_of(CONFIG["clusterings"]),
     index=any_of(CONFIG["indexes"]),
+    reranking=any_of(rerankings_of(CONFIG)),
     table=any_of(CONFIG["tables"]),
     length_table=any_of(CONFIG["length_tables"]),
     efficiency_table=any_of(CONFIG["efficiency_tables"]),
     search_table=any_of(CONFIG["search_tables"]),
+    ladder=any_of(CONFIG["ladders"]),

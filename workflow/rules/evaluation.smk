@@ -1,8 +1,9 @@
 """
 Measures of effectiveness, by query and on average, and of efficiency.
 
-Needs: a run, the queries and judgements of its test set; a model folder and a token store; vectors and an index.
-Makes, under results/<experiment>/; <system> is a name under `bm25`, <ranker>/seed-<n>/<way> or <teacher>/rerank:
+Needs: a run, the queries, judgements and passages of its test set; a model folder and a token store; vectors and an
+index.
+Makes, under results/<experiment>/; <system> is a name under `bm25`, <ranker>/seed-<n>/<way> or <teacher>/<way>:
 
     metrics/<test_set>/<system>.json                            every measure
     efficiency/<test_set>/<ranker>/seed-<n>/rerank.json         what re-ranking costs
@@ -13,8 +14,8 @@ Makes, under results/<experiment>/; <system> is a name under `bm25`, <ranker>/se
 SYSTEM = "|".join(
     [
         any_of(CONFIG["bm25"]),
-        f"({any_of(CONFIG['rankers'])})/seed-\\d+/rerank",
-        f"({any_of(AVERAGED)})/rerank",
+        f"({any_of(CONFIG['rankers'])})/seed-\\d+/({any_of(rerankings_of(CONFIG))})",
+        f"({any_of(AVERAGED)})/({any_of(rerankings_of(CONFIG))})",
         f"({any_of(retrieving_rankers(CONFIG))})/seed-\\d+/({any_of(CONFIG['indexes'])})",
     ]
 )
@@ -26,6 +27,7 @@ rule measure:
         run=f"{RESULTS}/runs/{{test_set}}/{{system}}.trec",
         qrels=f"{RESULTS}/test_sets/{{test_set}}/qrels.txt",
         queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
+        passages=corpus_passages,
         audits=audits,
         overlap=f"{RESULTS}/test_sets/{{test_set}}/overlap.json",  # test queries must be unseen
     output:

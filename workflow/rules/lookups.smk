@@ -305,6 +305,26 @@ def clustering_settings(wildcards):
     return {"clusters": CONFIG["clusterings"][wildcards.clustering]["clusters"]}
 
 
+# candidates.smk
+
+
+def candidate_file_settings(wildcards):
+    """The path or URL of a file of candidates, and its checksum."""
+    return candidate_file(CONFIG, wildcards.reranking, wildcards.test_set)
+
+
+def candidates_source(wildcards):
+    """A file of candidates: where it lies, or where it is downloaded to."""
+    file = candidate_file_settings(wildcards)["file"]
+    return f"{RESULTS}/candidate_files/{wildcards.reranking}/{wildcards.test_set}" if is_url(file) else file
+
+
+def import_settings(wildcards):
+    """How many candidates are kept of each query, and the checksum of a file that is read where it lies."""
+    block = candidate_file_settings(wildcards)
+    return {**reranking_settings(wildcards), "md5": None if is_url(block["file"]) else block["md5"]}
+
+
 # retrieval.smk
 
 
@@ -357,18 +377,21 @@ def validation_retrieval(wildcards):
 
 def reranking_settings(wildcards):
     """How many candidates of each query are re-ranked."""
-    return {"depth": CONFIG["reranking"]["depth"]}
+    return {"depth": rerankings_of(CONFIG)[wildcards.reranking]["depth"]}
 
 
 def candidates_run(wildcards):
     """The run whose first passages are re-ranked."""
-    return f"{RESULTS}/runs/{wildcards.test_set}/{CONFIG['reranking']['candidates']}.trec"
+    way, test_set = wildcards.reranking, wildcards.test_set
+    if candidate_file(CONFIG, way, test_set):
+        return f"{RESULTS}/candidates/{way}/{test_set}.trec"
+    return f"{RESULTS}/runs/{test_set}/{rerankings_of(CONFIG)[way]['candidates']}.trec"
 
 
 def members_runs(wildcards):
     """The re-ranked runs of the rankers that make a teacher, with the first seed."""
-    rankers = CONFIG["teachers"][wildcards.teacher]["average"]
-    return [f"{RESULTS}/runs/{wildcards.test_set}/{ranker}/seed-{TEACHER_SEED}/rerank.trec" for ranker in rankers]
+    rankers, way = CONFIG["teachers"][wildcards.teacher]["average"], wildcards.reranking
+    return [f"{RESULTS}/runs/{wildcards.test_set}/{ranker}/seed-{TEACHER_SEED}/{way}.trec" for ranker in rankers]
 
 
 # evaluation.smk
@@ -501,3 +524,72 @@ def search_figure_settings(wildcards):
     """What the figure of a search table says."""
     table = CONFIG["search_tables"][wildcards.search_table]
     return {key: table[key] for key in ("title", "recall_at")}
+
+
+# reproduction.smk
+
+
+def systems_with_seeds(system):
+    """What a row or a rung is called in the paths, once for each seed."""
+    return systems_of(system, seeds_of(CONFIG, CONFIG["rankers"]))
+
+
+def reproduction_settings(wildcards):
+    """The published numbers, the systems that they are compared with, and what is not measured here."""
+    rows, (compared, left_out) = CONFIG["published"]["rows"], lines_of(CONFIG)
+    lines = [
+        {
+            "label": rows[line.place]["label"],
+            "systems": systems_with_seeds(rows[line.place]),
+            "test_set": line.test_set,
+            "cell": as_settings(line.cell),
+        }
+        for line in compared
+    ]
+    others = [
+        {"label": rows[line.place]["label"], "test_set": line.test_set, "measure": line.cell.measure}
+        for line in left_out
+    ]
+    return stable({"title": CONFIG["published"]["title"], "lines": lines, "left_out": others})
+
+
+def reproduction_metrics(wildcards):
+    """The metrics of the systems that are published, where they are."""
+    lines = reproduction_settings(wildcards)["lines"]
+    named = {(line["test_set"], system): None for line in lines for system in line["systems"]}
+    return [f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set, system in named]
+
+
+def reproduction_tables(wildcards):
+    """The table of published numbers."""
+    if not CONFIG["published"]["rows"]:
+        raise WorkflowError("published.rows: missing; name the systems whose published numbers are compared.")
+    return [f"{RESULTS}/tables/{REPRODUCTION}.{suffix}" for suffix in TABLE_FORMATS]
+
+
+def ladder_settings(wildcards):
+    """The rungs of a ladder and the number that it leads to."""
+    ladder = CONFIG["ladders"][wildcards.ladder]
+    each = rungs(CONFIG, wildcards.ladder)
+    return stable(
+        {
+            "title": f"{ladder['ranker']}, {ladder['way']}",
+            "test_set": ladder["test_set"],
+            "cell": as_settings(explained_cell(CONFIG, wildcards.ladder)),
+            "rungs": [{"stage": rung["stage"], "systems": systems_with_seeds(rung)} for rung in each],
+        }
+    )
+
+
+def ladder_metrics(wildcards):
+    """The metrics of the rungs of a ladder."""
+    settings = ladder_settings(wildcards)
+    named = [system for rung in settings["rungs"] for system in rung["systems"]]
+    return [f"{RESULTS}/metrics/{settings['test_set']}/{system}.json" for system in named]
+
+
+def ladder_files(wildcards):
+    """All ladders."""
+    if not CONFIG["ladders"]:
+        raise WorkflowError("ladders: missing; name the cells whose difference to a published number is explained.")
+    return [f"{RESULTS}/ladders/{ladder}.{suffix}" for ladder in CONFIG["ladders"] for suffix in LADDER_FORMATS]

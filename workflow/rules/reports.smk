@@ -117,6 +117,7 @@ rule tables:
                 *CONFIG["length_tables"],
                 *CONFIG["efficiency_tables"],
                 *CONFIG["search_tables"],
+                *([REPRODUCTION] if CONFIG["published"]["rows"] else []),
             ],
             format=TABLE_FORMATS,
         ),

@@ -1,7 +1,7 @@
 """
 Retrieval and re-ranking with trained rankers.
 
-Needs: model folders, token stores, queries, BM25 runs.
+Needs: model folders, token stores, queries, BM25 runs, candidates from files.
 Makes, under results/<experiment>/:
 
     embeddings/<query_set>/<ranker>/seed-<n>/queries.npy      vectors, in the order of queries.parquet
@@ -10,8 +10,8 @@ Makes, under results/<experiment>/:
                                                               `index` is passages.faiss by a second name
     runs/<test_set>/<ranker>/seed-<n>/<index>.trec            retrieved
     training_sets/<training_set>/validation/<ranker>/seed-<n>/<index>.trec    the same, and all relevant passages
-    runs/<test_set>/<ranker>/seed-<n>/rerank.trec             the BM25 candidates in a new order
-    runs/<test_set>/<teacher>/rerank.trec                     the same by the mean of several rankers' scores
+    runs/<test_set>/<ranker>/seed-<n>/<reranking>.trec        candidates in a new order: `rerank`, or another name
+    runs/<test_set>/<teacher>/<reranking>.trec                the same by the mean of several rankers' scores
 """
 
 VALIDATION = "training_sets/{training_set}/validation"
@@ -196,11 +196,11 @@ rule rerank:
         passages=corpus_passages,
         tokens=encoder_tokens,
     output:
-        run=f"{RESULTS}/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.trec",
+        run=f"{RESULTS}/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/{{reranking}}.trec",
     log:
-        f"{RESULTS}/logs/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.log",
+        f"{RESULTS}/logs/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/{{reranking}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.tsv"
+        f"{RESULTS}/benchmarks/runs/{{test_set}}/{{ranker}}/seed-{{seed}}/{{reranking}}.tsv"
     conda:
         ENVIRONMENT
     threads: 8
@@ -219,9 +219,9 @@ rule average_runs:
     input:
         runs=members_runs,
     output:
-        run=f"{RESULTS}/runs/{{test_set}}/{{teacher}}/rerank.trec",
+        run=f"{RESULTS}/runs/{{test_set}}/{{teacher}}/{{reranking}}.trec",
     log:
-        f"{RESULTS}/logs/runs/{{test_set}}/{{teacher}}/rerank.log",
+        f"{RESULTS}/logs/runs/{{test_set}}/{{teacher}}/{{reranking}}.log",
     wildcard_constraints:
         teacher=any_of(AVERAGED),
     conda:

@@ -8,6 +8,7 @@ measure(
     run_path=snakemake.input.run,
     qrels_path=snakemake.input.qrels,
     queries_path=snakemake.input.queries,
+    passages_path=snakemake.input.passages,
     system=snakemake.wildcards.system,
     test_set=snakemake.wildcards.test_set,
     measures=snakemake.params.settings["measures"],

@@ -10,7 +10,9 @@ import ir_measures
 
 from stillroom.config import labels_of, named_systems, rankers_in
 from stillroom.config_indexes import check_index, check_search_table
-from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choices, choose_training_sets
+from stillroom.config_published import REPRODUCTION, check_ladders, check_published, published_systems
+from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choose_training_sets
+from stillroom.config_reranking import RERANK, check_candidates, check_rerankings, rerankings_of
 from stillroom.config_schema import (
     ConfigError,
     check_against_schema,
@@ -25,8 +27,6 @@ from stillroom.config_training import check_training
 from stillroom.registry import names
 
 __all__ = ["ConfigError", "check_config"]
-
-RERANK = "rerank"  # the way that needs no index
 
 
 def check_config(config: dict, schema_path: str | Path) -> dict:
@@ -51,9 +51,13 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     for name, ranker in config["rankers"].items():
         check_ranker(config, name, ranker, schema)
     check_ancestors(config)
-    check_reranking_depth(config)
+    check_rerankings(config)
     for path, system in named_systems(config):
-        check_way(config, path, system)
+        check_way(config, path, system, test_sets_of(config[path[0]][path[1]]))
+    check_published(config)
+    check_ladders(config)
+    for path, system, test_sets in published_systems(config):
+        check_way(config, path, system, test_sets)
     check_table_names(config)
     for section in ("tables", "length_tables", "search_tables"):
         for name, table in config[section].items():
@@ -118,34 +122,29 @@ def check_index_names(indexes: dict) -> None:
         raise config_error(("indexes", RERANK), "re-ranking has this name, so no index can; choose another.")
 
 
-def check_reranking_depth(config: dict) -> None:
-    """BM25 keeps as many results as are re-ranked."""
-    candidates, depth = config["reranking"]["candidates"], config["reranking"]["depth"]
-    if candidates and depth > config["bm25"][candidates]["depth"]:
-        kept = config["bm25"][candidates]["depth"]
-        raise config_error(("reranking", "depth"), f"found {depth}, but bm25.{candidates}.depth is {kept}.")
+def test_sets_of(table: dict) -> list[str]:
+    """The test sets of a table of any kind."""
+    return table["test_sets"] if "test_sets" in table else [table["test_set"]]
 
 
-def check_way(config: dict, path: tuple, system: dict) -> None:
-    """The way of a system is defined, and its ranker can go it."""
+def check_way(config: dict, path: tuple, system: dict, test_sets: list[str]) -> None:
+    """The way of a system is defined, and its ranker can go it on these test sets."""
     if "bm25" in system:
         return
-    way = system["way"]
-    check_name((*path, "way"), way, [*config["indexes"], RERANK], "defined under indexes")
+    way, rerankings = system["way"], rerankings_of(config)
+    check_name((*path, "way"), way, [*config["indexes"], *rerankings], "defined under indexes")
     if "teacher" in system:
         check_ensemble(config, path, system)
     for ranker in rankers_in(system):
-        if way != RERANK:
-            check_retrieves(config, ranker, (*path, "way"), f"found {way!r}, expected {RERANK}")
-    if way == RERANK and config["reranking"]["candidates"] is None:
-        row = ".".join(str(key) for key in path)
-        message = f"missing, but {row} re-ranks; {choices('bm25', list(config['bm25']))}."
-        raise config_error(("reranking", "candidates"), message)
+        if way not in rerankings:
+            check_retrieves(config, ranker, (*path, "way"), f"found {way!r}, expected {' or '.join(rerankings)}")
+    if way in rerankings:
+        check_candidates(config, path, way, test_sets)
 
 
 def check_table_names(config: dict) -> None:
     """Tables of all kinds lie in one folder."""
-    taken = set()
+    taken = {REPRODUCTION}
     for section in ("tables", "length_tables", "efficiency_tables", "search_tables"):
         if both := taken & config[section].keys():
             raise config_error((section, min(both)), "a table has this name; choose another.")
@@ -164,8 +163,9 @@ def check_labels(path: tuple, table: dict) -> None:
 def check_ensemble(config: dict, path: tuple, system: dict) -> None:
     """A teacher re-ranks, if it is made of rankers."""
     teacher = system["teacher"]
-    if system["way"] != RERANK:
-        raise config_error((*path, "way"), f"found {system['way']!r}, but a teacher only finds passages by {RERANK}.")
+    if system["way"] not in (ways := rerankings_of(config)):
+        message = f"found {system['way']!r}, but a teacher only finds passages by {' or '.join(ways)}."
+        raise config_error((*path, "way"), message)
     if config["teachers"][teacher]["average"] is None:
         message = f"{teacher} is a score file, which has no scores of the candidates; name an average of rankers."
         raise config_error((*path, "teacher"), message)

@@ -23,10 +23,18 @@ class ServerTrouble(requests.ConnectionError):
     """An answer that may be another one later."""
 
 
-def fetch_file(*, url: str, md5: str | None, path: str | Path, waits: tuple[float, ...] = WAITS) -> None:
+def fetch_file(
+    *,
+    url: str,
+    md5: str | None,
+    path: str | Path,
+    waits: tuple[float, ...] = WAITS,
+    headers: dict[str, str] | None = None,
+) -> None:
     """Download a file and check its md5, if it is known.
 
-    What has arrived stays in a hidden folder beside `path` and is continued by another try or another run.
+    What has arrived stays in a hidden folder beside `path` and is continued by another try or another run. `headers`
+    are what the server wants to be told.
     """
     path = Path(path)
     parts = parts_folder(path, [], url=url)
@@ -35,7 +43,7 @@ def fetch_file(*, url: str, md5: str | None, path: str | Path, waits: tuple[floa
     while True:
         before = size_of(content)
         try:
-            fetch_rest(url, content)
+            fetch_rest(url, content, headers or {})
             break
         except BROKEN_OFF as error:
             failures = 1 if size_of(content) > before else failures + 1
@@ -55,11 +63,11 @@ def fetch_file(*, url: str, md5: str | None, path: str | Path, waits: tuple[floa
     remove(parts)
 
 
-def fetch_rest(url: str, content: Path) -> None:
+def fetch_rest(url: str, content: Path, headers: dict[str, str]) -> None:
     """Append what is missing of the file; fetch all of it where the server has no parts, or another file by now."""
     version = content.with_name("version")  # the server's name for what it sent, to be told from what it has now
     have = size_of(content)
-    headers = {"Accept-Encoding": "identity"}
+    headers = {"Accept-Encoding": "identity", **headers}
     if have:
         headers["Range"] = f"bytes={have}-"
         if version.exists():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from stillroom.conditions import conditions
 from stillroom.files import write_json
 from stillroom.runs import iter_rankings, read_qrels
 
@@ -19,6 +20,7 @@ def measure(
     run_path: str | Path,
     qrels_path: str | Path,
     queries_path: str | Path,
+    passages_path: str | Path,
     system: str,
     test_set: str,
     measures: list[str],
@@ -43,7 +45,7 @@ def measure(
         "system": system,
         "test_set": test_set,
         "min_relevance": min_relevance,
-        "queries": len(judged),
+        **conditions(qrels=qrels, passages_path=passages_path, depth=max(results.values(), default=0)),
         "queries_without_judgements": len(query_ids - judged),
         "queries_without_results": len(judged - results.keys()),
         "measures": {name: summary(by_query) for name, by_query in zip(measures, values, strict=True)},
