@@ -22,8 +22,13 @@ def code_of_script(script_path: str | Path, library_folder: str | Path, modules:
     `library_folder` is the package's own folder. `modules` names what `stillroom.registry.named` loads, which
     no import statement shows: "losses.margin_mse".
     """
-    library = Path(library_folder)
-    script, imported = read_code(Path(script_path), "", library)
+    return digest_of(Path(script_path), Path(library_folder), tuple(modules))
+
+
+@cache  # hundreds of jobs have the same code
+def digest_of(script_path: Path, library: Path, modules: tuple[str, ...]) -> str:
+    """As `code_of_script`."""
+    script, imported = read_code(script_path, "", library)
     wanted = {*imported, *(name for module in modules for name in with_packages(f"{library.name}.{module}"))}
     trees = modules_behind(wanted, library)
     everything = "\n".join([script, *(f"{name} {trees[name]}" for name in sorted(trees))])

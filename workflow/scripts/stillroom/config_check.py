@@ -9,6 +9,7 @@ from pathlib import Path
 import ir_measures
 
 from stillroom.config import labels_of, named_systems, rankers_in
+from stillroom.config_data import check_groups, check_left_out
 from stillroom.config_indexes import check_index, check_search_table
 from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choices, choose_training_sets
 from stillroom.config_schema import (
@@ -38,6 +39,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_against_schema(config, schema)
     config = completed(config, schema)
     check_names(config, schema)
+    check_left_out(config)
     check_measures(config["measures"])
     check_index_names(config["indexes"])
     for name in config["indexes"]:
@@ -58,6 +60,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     for section in ("tables", "length_tables", "search_tables"):
         for name, table in config[section].items():
             check_labels((section, name, "rows"), table)
+    for name, table in config["tables"].items():
+        check_groups(name, table)
     for name, table in config["length_tables"].items():
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
     for name, table in config["efficiency_tables"].items():

@@ -2,10 +2,13 @@
 
 import hashlib
 import logging
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import requests
+import urllib3
 
 from stillroom.files import parts_folder, remove
 from stillroom.log import ProgressMeter
@@ -16,6 +19,7 @@ WAITS = (1, 5, 25)  # seconds before each further try, as long as nothing arrive
 TIMEOUT_SECONDS = 60  # without a byte
 CHUNK_BYTES = 1 << 16  # of one that breaks off, nothing is kept
 TRY_LATER = {408, 429}  # beside the server's own errors, from 500
+REMEDY = "put the path of a copy of your own into the config instead of the URL"
 BROKEN_OFF = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -23,10 +27,19 @@ class ServerTrouble(requests.ConnectionError):
     """An answer that may be another one later."""
 
 
-def fetch_file(*, url: str, md5: str | None, path: str | Path, waits: tuple[float, ...] = WAITS) -> None:
+def fetch_file(
+    *,
+    url: str,
+    md5: str | None,
+    path: str | Path,
+    waits: tuple[float, ...] = WAITS,
+    headers: dict[str, str] | None = None,
+    remedy: str = REMEDY,
+) -> None:
     """Download a file and check its md5, if it is known.
 
-    What has arrived stays in a hidden folder beside `path` and is continued by another try or another run.
+    What has arrived stays in a hidden folder beside `path` and is continued by another try or another run. `headers`
+    are what the server wants to be told, `remedy` what to do where it cannot be reached.
     """
     path = Path(path)
     parts = parts_folder(path, [], url=url)
@@ -35,14 +48,14 @@ def fetch_file(*, url: str, md5: str | None, path: str | Path, waits: tuple[floa
     while True:
         before = size_of(content)
         try:
-            fetch_rest(url, content)
+            fetch_rest(url, content, headers or {})
             break
         except BROKEN_OFF as error:
             failures = 1 if size_of(content) > before else failures + 1
             if failures > len(waits):
+                kept = f" after {size_of(content):,} bytes, which are kept" if size_of(content) else ""
                 raise ConnectionError(
-                    f"{url}: the download failed ({reason(error)}); check the network and run again, or put the "
-                    "path of a copy of your own into the config instead of the URL."
+                    f"{url}: the download failed ({reason(error)}){kept}; check the network and run again, or {remedy}."
                 ) from error
             logger.warning("%s: broke off at %s bytes (%s); trying again", url, f"{size_of(content):,}", reason(error))
             time.sleep(waits[failures - 1])
@@ -55,11 +68,20 @@ def fetch_file(*, url: str, md5: str | None, path: str | Path, waits: tuple[floa
     remove(parts)
 
 
-def fetch_rest(url: str, content: Path) -> None:
+def bytes_kept(path: str | Path, url: str) -> int:
+    """What an earlier try has left of a download."""
+    parts = parts_folder(path, [], url=url)
+    kept = size_of(parts / "content")
+    if not kept:
+        remove(parts)
+    return kept
+
+
+def fetch_rest(url: str, content: Path, more_headers: dict[str, str]) -> None:
     """Append what is missing of the file; fetch all of it where the server has no parts, or another file by now."""
     version = content.with_name("version")  # the server's name for what it sent, to be told from what it has now
     have = size_of(content)
-    headers = {"Accept-Encoding": "identity"}
+    headers = {"Accept-Encoding": "identity", **more_headers}
     if have:
         headers["Range"] = f"bytes={have}-"
         if version.exists():
@@ -77,11 +99,38 @@ def fetch_rest(url: str, content: Path) -> None:
             version.unlink(missing_ok=True)
             if name := version_of(response):
                 version.write_text(name)
-        meter = ProgressMeter(total=have + int(response.headers.get("Content-Length", 0)), unit="bytes", start=have)
+        left = int(response.headers.get("Content-Length", 0))
+        check_room(content.parent, left, url)
+        meter = ProgressMeter(total=have + left, unit="bytes", start=have)
         with open(content, "ab" if have else "wb") as file:
-            for chunk in response.iter_content(CHUNK_BYTES):
+            for chunk in stored_bytes(response):
                 file.write(chunk)
                 meter.advance(len(chunk))
+
+
+def stored_bytes(response: requests.Response) -> Iterator[bytes]:
+    """The bytes as the server keeps them: some call the gzip of a .gz file an encoding, which requests would undo."""
+    try:
+        yield from response.raw.stream(CHUNK_BYTES, decode_content=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+
+
+def check_room(folder: str | Path, needed: int, what: str) -> None:
+    """Stop before the first byte of what the disk of a folder has no room for."""
+    folder = Path(folder)
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise OSError(
+            f"{what}: needs {gigabytes(needed)} on the disk of {folder}, which has {gigabytes(free)} left; make room "
+            "and run again."
+        )
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes for people: `8.01 GB`."""
+    return f"{count / 1e9:,.2f} GB"
 
 
 def check_status(url: str, response: requests.Response) -> None:
