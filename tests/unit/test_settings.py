@@ -468,6 +468,11 @@ SENSE_ERRORS = [
         [{"validation_of": "triples"}],
         ": its queries would be left out of themselves, triples → triples.",
     ),
+    (
+        "training_sets.own",
+        {"corpus": "wiki", "dataset": "wiki/train", "queries": 5},
+        ".queries: leaves out queries of the data set's own triples; limit `triples` instead.",
+    ),
     ("tables.main.groups", {"both": ["dev", "graded"]}, ".both.1: 'graded' is not one of the table's test_sets, dev."),
     ("tables.main.groups", {"both": ["test"]}, ".both.0: 'test' is not one of dev, graded."),
     ("tables.main.groups", {"dev": ["dev"]}, ".dev: other columns have this name; choose another."),
@@ -935,7 +940,7 @@ def test_a_sample_keeps_what_test_and_validation_sets_judge_and_triples_that_are
     config["training_sets"] |= {
         "pairs": {"corpus": "web", "dataset": "web/train", "triples": 9},
         "file": {"corpus": "web", "dataset": "web/train", "triples_of": "published", "triples": 7},
-        "sampled": {**config["training_sets"]["triples"], "corpus": "web", "dataset": "web/sampled"},
+        "sampled": {**config["training_sets"]["triples"], "corpus": "web", "dataset": "web/sampled", "queries": 5},
     }
     config["teachers"]["published"] = {"scores": "a/file.tsv"}
     for block in (*config["rankers"].values(), *config["clusterings"].values()):
@@ -944,6 +949,7 @@ def test_a_sample_keeps_what_test_and_validation_sets_judge_and_triples_that_are
     config = check_config(config, SCHEMA)
     assert kept_of_sample(config, "web") == {
         "judged": ["web/dev", "wiki/validation"],
+        "drawn": [["web/sampled", 5]],
         "pairs": {"web/train": 9},
         "teachers": ["published"],
         "triples": [7],

@@ -100,7 +100,8 @@ def choice_settings(wildcards):
 def choice_inputs(wildcards):
     """The files that name those passages."""
     settings = choice_settings(wildcards)
-    downloads = [(dataset, "queries") for dataset in settings["judged"]]
+    judging = dict.fromkeys([*settings["judged"], *(dataset for dataset, _ in settings["drawn"])])
+    downloads = [(dataset, "queries") for dataset in judging]
     downloads += [(dataset, "docpairs") for dataset in settings["pairs"]]
     return {
         "downloads": [path for dataset, part in downloads for path in downloads_of(dataset, part)],

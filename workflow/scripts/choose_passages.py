@@ -6,6 +6,7 @@ from stillroom.log import start_log
 start_log(snakemake.log[0])
 choose_passages(
     judged=snakemake.params.settings["judged"],
+    drawn=snakemake.params.settings["drawn"],
     pairs=snakemake.params.settings["pairs"],
     score_files=snakemake.input.score_files,
     triples=snakemake.params.settings["triples"],

@@ -51,9 +51,8 @@ def resolve_query_sets(config: dict) -> dict[str, dict]:
     fetches nothing anew.
     """
     query_sets = {f"test_sets/{name}": test_set for name, test_set in config["test_sets"].items()}
-    all_queries = {"without": [], "queries": None, "expected": None}
     for name, training_set in config["training_sets"].items():
-        query_sets[f"training_sets/{name}"] = {**training_set, **all_queries}
+        query_sets[f"training_sets/{name}"] = {**training_set, "without": [], "expected": None}
         if validation := training_set["validation"]:
             own = {"corpus": training_set["corpus"], "expected": None}
             query_sets[validation_folder(name)] = {**validation, **own}
@@ -84,15 +83,17 @@ def datasets_of(config: dict) -> list[str]:
 def kept_of_sample(config: dict, corpus: str) -> dict:
     """What a sample of a corpus must not lack: what test and validation sets judge, and triples that are given.
 
-    Triples that are sampled here are made of passages that are there.
+    Triples that are sampled here are made of passages that are there; of so many queries, the judged ones are.
     """
     training_sets = [block for block in config["training_sets"].values() if block["corpus"] == corpus]
     judging = [block for block in config["test_sets"].values() if block["corpus"] == corpus]
     judging += [block["validation"] for block in training_sets if block["validation"]]
     of_files = [block for block in training_sets if block["triples_of"]]
     of_datasets = [block for block in training_sets if not (block["triples_of"] or block["negatives"])]
+    drawn = [block for block in training_sets if block["negatives"] and block["queries"]]
     return {
         "judged": sorted({block["dataset"] for block in judging}),
+        "drawn": [[block["dataset"], block["queries"]] for block in drawn],
         "pairs": {block["dataset"]: block["triples"] for block in of_datasets},
         "teachers": [block["triples_of"] for block in of_files],
         "triples": [block["triples"] for block in of_files],

@@ -9,7 +9,7 @@ from pathlib import Path
 import ir_measures
 
 from stillroom.config import labels_of, named_systems, rankers_in
-from stillroom.config_data import check_groups, check_left_out
+from stillroom.config_data import check_groups, check_left_out, check_query_limit
 from stillroom.config_indexes import check_index, check_search_table
 from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choices, choose_training_sets
 from stillroom.config_schema import (
@@ -49,6 +49,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_teachers(config)
     for name, training_set in config["training_sets"].items():
         check_negatives(config, name, training_set["negatives"])
+        check_query_limit(name, training_set)
     choose_training_sets(config)
     for name, ranker in config["rankers"].items():
         check_ranker(config, name, ranker, schema)

@@ -27,6 +27,13 @@ def check_left_out(config: dict) -> None:
         raise config_error(path, f"its queries would be left out of themselves, {' → '.join(cycle)}.") from None
 
 
+def check_query_limit(name: str, training_set: dict) -> None:
+    """A data set's own triples are of all of its queries."""
+    if training_set["queries"] and not (training_set["triples_of"] or training_set["negatives"]):
+        message = "leaves out queries of the data set's own triples; limit `triples` instead."
+        raise config_error(("training_sets", name, "queries"), message)
+
+
 def left_out(config: dict) -> list[tuple[tuple, list]]:
     """(key path, `without`) of every set of queries that has it."""
     found = [(("test_sets", name, "without"), block["without"]) for name, block in config["test_sets"].items()]

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 WAITS = (1, 5, 25)  # seconds before each further try, as long as nothing arrives
 TIMEOUT_SECONDS = 60  # without a byte
-CHUNK_BYTES = 1 << 16  # of one that breaks off, nothing is kept
+CHUNK_BYTES = 1 << 16
 TRY_LATER = {408, 429}  # beside the server's own errors, from 500
 REMEDY = "put the path of a copy of your own into the config instead of the URL"
 BROKEN_OFF = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)

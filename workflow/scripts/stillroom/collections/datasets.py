@@ -189,8 +189,7 @@ def fetch_queries(
     judged = {query_id for query_id, _, _ in judgements}
     kept = [(query_id, text) for query_id, text in found if query_id not in left_out]
     if queries is not None:
-        drawn = sorted((id_digest(query_id), query_id) for query_id, _ in kept if query_id in judged)[:queries]
-        keep = {query_id for _, query_id in drawn}
+        keep = drawn_queries((query_id for query_id, _ in kept if query_id in judged), queries)
         kept = [(query_id, text) for query_id, text in kept if query_id in keep]
     if not kept:
         raise ValueError(f"dataset {dataset_id}: no queries are left of {len(found):,}.")
@@ -202,6 +201,11 @@ def fetch_queries(
     with atomic_path(queries_path) as path:
         pq.write_table(pa.table([list(column) for column in zip(*kept, strict=True)], schema=QUERIES), path)
     write_qrels(qrels_path, judgements)
+
+
+def drawn_queries(query_ids: Iterable[str], count: int) -> set[str]:
+    """So many queries, those with the smallest digest of their id."""
+    return set(sorted(query_ids, key=id_digest)[:count])
 
 
 def check_counts(expected: dict[str, int | None], found: dict[str, int], dataset_id: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillroom.collections.datasets import numbered, open_dataset, require
+from stillroom.collections.datasets import drawn_queries, numbered, open_dataset, require
 from stillroom.files import atomic_path
 from stillroom.score_files import read_blocks
 
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 def choose_passages(
     *,
     judged: list[str],
+    drawn: list[tuple[str, int]],
     pairs: dict[str, int | None],
     score_files: list[str],
     triples: list[int | None],
@@ -25,11 +26,14 @@ def choose_passages(
 ) -> None:
     """Write the ids of passages that datasets judge, and of the first triples of datasets (`pairs`) and of score files.
 
-    `pairs` and `triples` say how many triples of each; None is all of them.
+    `drawn` says for how many queries of a dataset its judgements count, `pairs` and `triples` how many triples of each
+    do; None is all of them.
     """
     kept = set()
     for dataset_id in judged:
         add(kept, judged_passages(dataset_id), f"judged in {dataset_id}")
+    for dataset_id, count in drawn:
+        add(kept, judged_passages(dataset_id, count), f"judged for {count:,} queries of {dataset_id}")
     for dataset_id, count in pairs.items():
         add(kept, passages_of_pairs(dataset_id, count), f"in triples of {dataset_id}")
     for path, count in zip(score_files, triples, strict=True):
@@ -45,12 +49,15 @@ def add(kept: set[str], passage_ids: Iterator[str], why: str) -> None:
     logger.info("%s passages more, %s", f"{len(kept) - before:,}", why)
 
 
-def judged_passages(dataset_id: str) -> Iterator[str]:
-    """The passages that a dataset judges, with whatever grade."""
+def judged_passages(dataset_id: str, count: int | None = None) -> Iterator[str]:
+    """The passages that a dataset judges, with whatever grade; for so many queries, drawn as everywhere, if given."""
     with open_dataset(dataset_id) as dataset:
         require(dataset, dataset_id, "qrels")
-        for qrel in numbered(dataset.qrels_iter(), f"dataset {dataset_id}: judgement"):
-            yield qrel.doc_id
+        found = numbered(dataset.qrels_iter(), f"dataset {dataset_id}: judgement")
+        judgements = [(qrel.query_id, qrel.doc_id) for qrel in found]
+    queries = {query_id for query_id, _ in judgements}
+    wanted = queries if count is None else drawn_queries(queries, count)
+    return (passage_id for query_id, passage_id in judgements if query_id in wanted)
 
 
 def passages_of_pairs(dataset_id: str, count: int | None) -> Iterator[str]:
