@@ -168,7 +168,7 @@ def test_a_busy_server_is_asked_again(status, fetch, server, caplog):
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_refusal_is_one_sentence_at_once(status, fetch, server):
     server.answers = [status] * 9
-    with pytest.raises(ValueError, match=f"download=1: the server answers {status} .*; correct the URL in the config"):
+    with pytest.raises(ValueError, match=f"download=1: the server answers {status} .*; put the path of a copy"):
         fetch()
     assert len(server.seen) == 1
 

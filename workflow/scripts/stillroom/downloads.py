@@ -19,7 +19,7 @@ WAITS = (1, 5, 25)  # seconds before each further try, as long as nothing arrive
 TIMEOUT_SECONDS = 60  # without a byte
 CHUNK_BYTES = 1 << 16
 TRY_LATER = {408, 429}  # beside the server's own errors, from 500
-REMEDY = "put the path of a copy of your own into the config instead of the URL"
+REMEDY = "put the path of a copy of your own into the config instead of the URL"  # of a score file
 BROKEN_OFF = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -48,7 +48,7 @@ def fetch_file(
     while True:
         before = size_of(content)
         try:
-            fetch_rest(url, content, headers or {})
+            fetch_rest(url, content, headers or {}, remedy)
             break
         except BROKEN_OFF as error:
             failures = 1 if size_of(content) > before else failures + 1
@@ -77,7 +77,7 @@ def bytes_kept(path: str | Path, url: str) -> int:
     return kept
 
 
-def fetch_rest(url: str, content: Path, more_headers: dict[str, str]) -> None:
+def fetch_rest(url: str, content: Path, more_headers: dict[str, str], remedy: str) -> None:
     """Append what is missing of the file; fetch all of it where the server has no parts, or another file by now."""
     version = content.with_name("version")  # the server's name for what it sent, to be told from what it has now
     have = size_of(content)
@@ -93,7 +93,7 @@ def fetch_rest(url: str, content: Path, more_headers: dict[str, str]) -> None:
         if response.status_code == 416 or (response.status_code == 206 and not extent.startswith(f"bytes {have}-")):
             remove(content)
             raise ServerTrouble("the server sent another part than was asked for")
-        check_status(url, response)
+        check_status(url, response, remedy)
         if response.status_code != 206:
             have = 0
             version.unlink(missing_ok=True)
@@ -133,13 +133,13 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:,.2f} GB"
 
 
-def check_status(url: str, response: requests.Response) -> None:
+def check_status(url: str, response: requests.Response, remedy: str) -> None:
     """Stop where another try would bring the same answer."""
     status = response.status_code
     if status >= 500 or status in TRY_LATER:
         raise ServerTrouble(f"the server answers {status} {response.reason}")
     if status >= 400:
-        raise ValueError(f"{url}: the server answers {status} {response.reason}; correct the URL in the config.")
+        raise ValueError(f"{url}: the server answers {status} {response.reason}; {remedy}.")
 
 
 def reason(error: requests.RequestException) -> str:

@@ -37,6 +37,7 @@ class DatasetFile(NamedTuple):
     md5: str | None
     size: int  # bytes as the catalogue has them, 0 if it does not say
     path: Path
+    terms: str | None  # that whoever downloads it agrees to
 
 
 def download_dataset(*, dataset_id: str, part: str, report_path: str | Path, waits: tuple[float, ...] = WAITS) -> None:
@@ -44,7 +45,7 @@ def download_dataset(*, dataset_id: str, part: str, report_path: str | Path, wai
     with open_dataset(dataset_id) as dataset:
         files = missing_files(dataset, dataset_id, part)
         if files:
-            log_terms(dataset_id)
+            log_terms(dataset_id, files)
             check_room(ir_datasets.util.home_path(), sum(map(bytes_needed, files)), f"dataset {dataset_id}")
         for file in files:
             logger.info("%s: %s", file.urls[0], gigabytes(file.size) if file.size else "of unknown size")
@@ -79,7 +80,7 @@ def dataset_file(download: Download) -> DatasetFile | None:
     if not mirrors or others or path is None or any(mirror.auth or mirror.cookies for mirror in mirrors):
         return None
     urls, headers = [mirror.url for mirror in mirrors], mirrors[0].headers or {}
-    return DatasetFile(urls, headers, download.expected_md5, download._size_hint or 0, path)
+    return DatasetFile(urls, headers, download.expected_md5, download._size_hint or 0, path, download.dua)
 
 
 def bytes_needed(file: DatasetFile) -> int:
@@ -103,8 +104,8 @@ def fetch_from_any(file: DatasetFile, waits: tuple[float, ...]) -> None:
             logger.warning("%s; trying %s", str(error).rstrip("."), file.urls[place])
 
 
-def log_terms(dataset_id: str) -> None:
-    """Say under which terms the files come."""
-    for name, terms in TERMS.items():
-        if name in dataset_id:
-            logger.warning("%s", terms)
+def log_terms(dataset_id: str, files: list[DatasetFile]) -> None:
+    """Say under which terms the files come: in our words where there are any, else in those of the catalogue."""
+    ours = [terms for name, terms in TERMS.items() if name in dataset_id]
+    for terms in ours or dict.fromkeys(file.terms for file in files if file.terms):
+        logger.warning("%s", terms)
