@@ -211,7 +211,8 @@ def test_dev_49k_waits_for_the_validation_queries_that_it_leaves_out(project):
     fetched = {job["query_set"] for job in plan.wildcards("fetch_queries")}
     assert {"test_sets/dev_49k", "training_sets/triples_small/validation"} <= fetched
     downloads = [(job["dataset"], job["part"]) for job in plan.wildcards("download_dataset")]
-    queries = ["msmarco-passage/dev/judged", "msmarco-passage/dev/small", "msmarco-passage/train"]
+    names = ["dev/judged", "dev/small", "train", "train/judged"]
+    queries = [f"msmarco-passage/{name}" for name in names]
     assert sorted(downloads) == [("msmarco-passage", "raw"), *((name, "queries") for name in queries)]
 
 
@@ -223,7 +224,8 @@ def test_a_sample_is_chosen_before_the_collection_is_read(project):
     assert plan.rules["fetch_collection"] == 1
     judged = {job["dataset"] for job in plan.wildcards("download_dataset") if job["part"] == "queries"}
     assert judged == {
-        f"msmarco-passage/{name}" for name in ("dev/judged", "dev/small", "trec-dl-2019/judged", "trec-dl-2020/judged")
+        f"msmarco-passage/{name}"
+        for name in ("dev/judged", "dev/small", "train/judged", "trec-dl-2019/judged", "trec-dl-2020/judged")
     }
 
 
