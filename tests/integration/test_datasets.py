@@ -4,6 +4,7 @@ One process of its own does all the work: ir_datasets reads IR_DATASETS_HOME onc
 """
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -27,6 +28,7 @@ QRELS = "101 0 0 1\n102 0 1 1\n104 0 9 1\n"
 WORK = """
 import json, os, sys
 from stillroom.collections.datasets import fetch_collection, fetch_queries
+from stillroom.collections.kept_passages import choose_passages
 from stillroom.triple_sources import fetch_triples
 results = {}
 for name, function, arguments in json.load(sys.stdin):
@@ -102,6 +104,11 @@ COLLECTIONS = {
     "raw": {"dataset_id": "msmarco-passage", "text": "raw"},
     "too few": {"dataset_id": "msmarco-passage", "passages": 8_841_823},
     "titles": {"dataset_id": "beir/scifact"},
+    "titles apart": {"dataset_id": "beir/scifact", "titles": True},
+    "no titles to tell apart": {"dataset_id": "msmarco-passage", "titles": True},
+    "sample": {"dataset_id": "beir/scifact", "passages": 5, "sample": {"share": 0.4, "seed": 1}},
+    "another sample": {"dataset_id": "beir/scifact", "passages": 5, "sample": {"share": 0.4, "seed": 3}},
+    "sample of too few": {"dataset_id": "beir/scifact", "passages": 6, "sample": {"share": 0.4, "seed": 1}},
     "raw elsewhere": {"dataset_id": "beir/scifact", "text": "raw"},
     "unknown": {"dataset_id": "msmarco-pasage"},
     "unheard of": {"dataset_id": "zzz"},
@@ -118,6 +125,10 @@ QUERY_SETS = {
     "two": {"dataset_id": "msmarco-passage/dev/small", **MSMARCO, "queries": 2},
     "all left out": {"dataset_id": "msmarco-passage/dev/small", **MSMARCO, "without": TRAIN},
     "without": {"dataset_id": "beir/scifact/test", **SCIFACT, "without": TRAIN},
+    "as expected": {"dataset_id": "beir/scifact/test", **SCIFACT, "expected": {"queries": 2, "judgements": 2}},
+    "any number": {"dataset_id": "beir/scifact/test", **SCIFACT, "expected": {"queries": None, "judgements": 2}},
+    "fewer queries": {"dataset_id": "beir/scifact/test", **SCIFACT, "expected": {"queries": 3, "judgements": None}},
+    "fewer judgements": {"dataset_id": "beir/scifact/test", **SCIFACT, "expected": {"queries": 2, "judgements": 1234}},
     "other corpus": {"dataset_id": "msmarco-passage/dev/small", **SCIFACT},
     "broken judgement": {"dataset_id": "msmarco-passage/dev", **MSMARCO},
     "grade in words": {"dataset_id": "msmarco-passage/train", **MSMARCO},
@@ -133,15 +144,46 @@ TRIPLES = {
 }
 
 
+# What a sample must not lack, and what of it there is.
+KEPT = {
+    "judged": ({"judged": ["beir/scifact/test"]}, {"d1", "d4"}),
+    "judged for some": ({"drawn": [["beir/scifact/test", 1]]}, {"d4"}),
+    "in pairs": ({"pairs": {"msmarco-passage/train/triples-small": 2}}, {"0", "1", "7"}),
+    "in a score file": ({"triples": [2]}, {"0", "1", "2"}),
+    "in a whole score file": ({"triples": [None]}, {"0", "1", "2", "9"}),
+    "for all reasons": ({"judged": ["beir/scifact/test"], "triples": [1]}, {"d1", "d4", "0", "1"}),
+}
+SCORES = "1.5\t-2.0\t101\t0\t1\n4.0\t0.25\t102\t1\t2\n4.0\t0.25\t102\t9\t2\n"
+
+
 def work_in(folder, passages_path, queries_path):
     """(name, function, arguments) of all that is fetched into a folder."""
+    for name, (arguments, _) in KEPT.items():
+        files = {"score_files": [folder / "scores.tsv"] if "triples" in arguments else []}
+        defaults = {"judged": [], "drawn": [], "pairs": {}, "triples": [], "kept_path": folder / f"{name}.parquet"}
+        yield name, "choose_passages", defaults | files | arguments
     for name, arguments in COLLECTIONS.items():
-        defaults = {"text": "repaired", "passages": None, "passages_path": folder / f"{name}.parquet"}
-        yield name, "fetch_collection", defaults | arguments
+        defaults = {"text": "repaired", "titles": False, "passages": None, "sample": None}
+        paths = {"kept_path": folder / "judged.parquet", "passages_path": folder / f"{name}.parquet"}
+        yield name, "fetch_collection", defaults | paths | arguments
     for name, arguments in QUERY_SETS.items():
         paths = {"queries_path": folder / f"{name}.parquet", "qrels_path": folder / f"{name}.txt"}
-        defaults = {"without": [], "queries": None, "passages_path": passages_path}
-        yield name, "fetch_queries", defaults | paths | arguments
+        defaults = {"without": [], "left_out_paths": [], "queries": None, "expected": None}
+        yield name, "fetch_queries", defaults | paths | {"passages_path": passages_path} | arguments
+    left_out = [folder / "one.parquet", folder / "without.parquet"]  # made above
+    paths = {"queries_path": folder / "others.parquet", "qrels_path": folder / "others.txt"}
+    yield (
+        "others",
+        "fetch_queries",
+        defaults
+        | paths
+        | {
+            "dataset_id": "msmarco-passage/dev/small",
+            "corpus_dataset_id": "msmarco-passage",
+            "left_out_paths": left_out,
+            "passages_path": passages_path,
+        },
+    )
     for name, arguments in TRIPLES.items():
         paths = {"passages_path": passages_path, "queries_path": queries_path}
         defaults = {"triples": None, "triples_path": folder / f"{name}.parquet"}
@@ -177,6 +219,7 @@ def fetched(tmp_path_factory, write_texts):
     write_beir_collections(home)
     passages_path = write_texts(folder / "some.parquet", "passage_id", PASSAGES)
     queries_path = write_texts(folder / "q.parquet", "query_id", QUERIES)
+    (folder / "scores.tsv").write_text(SCORES)
     return folder, done_apart(work_in(folder, passages_path, queries_path), home)
 
 
@@ -225,7 +268,11 @@ def test_triples_become_row_numbers(fetched):
 SENTENCES = {
     "unknown": r"ValueError: dataset 'msmarco-pasage' is unknown to ir_datasets; did you mean msmarco-passage.*\?",
     "unheard of": r"ValueError: dataset 'zzz' is unknown to ir_datasets; see the catalogue at ir-datasets\.com\.",
-    "too few": r"ValueError: dataset msmarco-passage: expected 8,841,823 passages, found 4\. The download is incompl.*",
+    "too few": r"ValueError: dataset msmarco-passage: expected 8,841,823 passages, found 4\. The collection is "
+    r"incomplete; delete its files in \S+home/msmarco-passage and run again\.",
+    "sample of too few": r"ValueError: dataset beir/scifact: expected 6 passages, found 5\. .*",
+    "fewer queries": r"ValueError: dataset beir/scifact/test: expected 3 queries, found 2\. A file is incomplete.*",
+    "fewer judgements": r"ValueError: dataset beir/scifact/test: expected 1,234 judgements, found 2\. A file is .*",
     "raw elsewhere": r"ValueError: dataset beir/scifact: `text: raw` is known for MS MARCO passages only.*",
     "offline": r"ConnectionError: dataset beir/trec-covid: the download failed \(\w+\); check the network, or put the "
     r"files into \S+ \(IR_DATASETS_HOME\) by hand and run again\.",
@@ -260,3 +307,89 @@ def test_queries_of_other_data_sets_are_left_out_by_id(fetched):
     folder, results = fetched
     assert results["without"] is None
     assert [row["query_id"] for row in table(folder, "without")] == ["q1", "q2"]
+
+
+def test_validation_queries_of_files_are_left_out_by_id(fetched):
+    folder, results = fetched
+    assert results["others"] is None
+    (kept,) = table(folder, "one")
+    expected = [key for key in QUERIES if key != kept["query_id"]]
+    assert [row["query_id"] for row in table(folder, "others")] == expected
+    assert set(read_qrels(folder / "others.txt")["query_id"]) == set(expected) & {"101", "102", "104"}
+
+
+def test_titles_are_a_column_beside_the_joined_texts(fetched):
+    folder, results = fetched
+    assert results["titles apart"] is results["no titles to tell apart"] is None
+    rows = table(folder, "titles apart")
+    assert [row.pop("title") for row in rows] == [f"Title {n}" for n in range(5)]
+    assert rows == table(folder, "titles")
+    assert {row["title"] for row in table(folder, "no titles to tell apart")} == {""}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_sample_keeps_what_is_judged_and_what_its_triples_name(name, fetched):
+    folder, results = fetched
+    assert results[name] is None
+    assert {row["passage_id"] for row in table(folder, name)} == KEPT[name][1]
+
+
+@pytest.mark.parametrize(("name", "seed"), [("sample", 1), ("another sample", 3)])
+def test_a_sample_is_what_the_digests_of_the_ids_draw_and_what_is_kept(name, seed, fetched):
+    folder, results = fetched
+    assert results[name] is None
+    digests = {f"d{n}": hashlib.sha256(f"{seed} d{n}".encode()).hexdigest() for n in range(5)}
+    drawn = {key for key, digest in digests.items() if int(digest[:16], 16) / 16**16 < 0.4}
+    assert table(folder, name) == [row for row in table(folder, "titles") if row["passage_id"] in drawn | {"d1", "d4"}]
+
+
+def test_counts_that_are_as_expected_pass(fetched):
+    _, results = fetched
+    assert results["as expected"] is results["any number"] is None
+
+
+CATALOGUE = """
+import ir_datasets, json, sys
+from stillroom.collections.dataset_files import missing_files
+wanted = json.load(sys.stdin)
+print(json.dumps([[file._asdict() for file in missing_files(ir_datasets.load(id), id, part)] for id, part in wanted],
+                 default=str))
+"""
+# (dataset, part) → of each file its md5 and place, as ir_datasets' catalogue has them
+FILES = {
+    ("msmarco-passage", "docs"): [("31644046b18952c1386cd4564ba2ae69", "msmarco-passage/collectionandqueries.tar.gz")],
+    ("msmarco-passage", "raw"): [("31644046b18952c1386cd4564ba2ae69", "msmarco-passage/collectionandqueries.tar.gz")],
+    ("msmarco-passage/dev/judged", "queries"): [
+        ("c177b2795d5f2dcc524cf00fcd973be1", "msmarco-passage/queries.tar.gz"),
+        ("9157ccaeaa8227f91722ba5770787b16", "msmarco-passage/dev/qrels"),
+    ],
+    ("msmarco-passage/trec-dl-2019/judged", "queries"): [
+        ("eda71eccbe4d251af83150abe065368c", "downloads/eda71eccbe4d251af83150abe065368c"),
+        ("2f4be390198da108f6845c822e5ada14", "msmarco-passage/trec-dl-2019/qrels"),
+    ],
+    ("msmarco-passage/train/triples-small", "docpairs"): [
+        ("c13bf99ff23ca691105ad12eab837f84", "downloads/c13bf99ff23ca691105ad12eab837f84"),
+        ("31644046b18952c1386cd4564ba2ae69", "msmarco-passage/collectionandqueries.tar.gz"),
+        ("c177b2795d5f2dcc524cf00fcd973be1", "msmarco-passage/queries.tar.gz"),
+    ],
+    ("beir/nfcorpus/test", "queries"): [("a89dba18a62ef92f7d323ec890a0d38d", "beir/nfcorpus/source.zip")],
+    ("beir/cqadupstack/tex", "docs"): [("4e41456d7df8ee7760a7f866133bda78", "beir/cqadupstack/source.zip")],
+    ("beir/webis-touche2020/v2", "docs"): [("46f650ba5a527fc69e0a6521c5a23563", "beir/webis-touche2020/v2/source.zip")],
+}
+
+
+def test_the_files_behind_an_id_are_found_with_their_checksums(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-c", CATALOGUE],
+        input=json.dumps(list(FILES)),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "IR_DATASETS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    for (key, expected), files in zip(FILES.items(), json.loads(found.stdout), strict=True):
+        assert {(file["md5"], file["path"]) for file in files} == {
+            (md5, f"{tmp_path}/{name}") for md5, name in expected
+        }
+        assert all(file["size"] > 1_000 and file["urls"][0].startswith("https://") for file in files), key
+        assert (len(files[-1]["urls"]) == 2) == (key[0] == "msmarco-passage/trec-dl-2019/judged")  # NIST's has a mirror

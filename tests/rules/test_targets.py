@@ -1,5 +1,6 @@
 """What is a target: every table of every experiment, and any metrics file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_what_it_does_with
     others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
     others |= {"measure_index", "measure_search", "make_search_table", "plot_search"}
     others |= {"retrieve_negatives", "retrieve_validation_candidates"}
+    others |= {"download_dataset", "choose_passages"}
     assert rules == (scripts - given - others) | {"all"}
 
 
@@ -202,6 +204,45 @@ def test_the_published_scores_of_ms_marco_are_downloaded_once_each_and_bring_the
     assert sorted(plan.wildcards("join_scores"), key=str) == joined
     assert not {"score_triples", "average_scores", "fetch_triples"} & set(plan.rules)
     assert plan.trained == ["bert_dot_margin_mse/seed-1", "bert_dot_t1/seed-1"]
+
+
+def test_dev_49k_waits_for_the_validation_queries_that_it_leaves_out(project):
+    target = "results/msmarco/test_sets/dev_49k/overlap.json"
+    plan = project.plan("--configfile", "experiments/msmarco.yaml", "--", target)
+    fetched = {job["query_set"] for job in plan.wildcards("fetch_queries")}
+    assert {"test_sets/dev_49k", "training_sets/triples_small/validation"} <= fetched
+    downloads = [(job["dataset"], job["part"]) for job in plan.wildcards("download_dataset")]
+    names = ["dev/judged", "dev/small", "train", "train/judged"]
+    queries = [f"msmarco-passage/{name}" for name in names]
+    assert sorted(downloads) == [("msmarco-passage", "raw"), *((name, "queries") for name in queries)]
+
+
+def test_a_sample_is_chosen_before_the_collection_is_read(project):
+    target = "results/msmarco_rehearsal/corpora/msmarco/passages.parquet"
+    plan = project.plan("--configfile", "experiments/msmarco_rehearsal.yaml", "--", target)
+    assert plan.wildcards("choose_passages") == [{"corpus": "msmarco"}]
+    assert plan.wildcards("fetch_scores") == [{"teacher": "t2", "suffix": "tsv"}]
+    assert plan.rules["fetch_collection"] == 1
+    judged = {job["dataset"] for job in plan.wildcards("download_dataset") if job["part"] == "queries"}
+    assert judged == {
+        f"msmarco-passage/{name}"
+        for name in ("dev/judged", "dev/small", "train/judged", "trec-dl-2019/judged", "trec-dl-2020/judged")
+    }
+
+
+def test_titles_and_texts_are_indexed_apart_where_a_bm25_searches_them_so(project):
+    runs = [f"results/beir/runs/arguana/{bm25}.trec" for bm25 in ("joined", "two_fields")]
+    plan = project.plan("--configfile", "experiments/beir.yaml", "--", *runs)
+    indexes = sorted((job["corpus"], job["fields"]) for job in plan.wildcards("index_bm25"))
+    assert indexes == [("arguana", ""), ("arguana", "_fields")]
+    assert plan.rules["fetch_collection"] == 1
+
+
+def test_a_dry_run_of_all_of_ms_marco_takes_less_than_five_seconds(project):
+    before = os.times()
+    project.plan("--configfile", "experiments/msmarco.yaml", "--", "all")
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 5
 
 
 def test_a_score_file_is_read_where_it_lies(project):
@@ -290,7 +331,7 @@ def test_an_experiment_file_replaces_the_default_one_and_a_second_file_varies_it
     project.write("small.yaml", SMALL)
     alone = project.plan("--configfile", "small.yaml", "--", "all")
     once = ["fetch_collection", "index_bm25", "fetch_queries", "check_overlap", "search_bm25", "measure", "make_table"]
-    assert alone.rules == dict.fromkeys([*once, "all"], 1)
+    assert alone.rules == dict.fromkeys([*once, "all"], 1) | {"download_dataset": 2}
     assert "results/pydocs" not in alone.text
 
     status, text = project.snakemake(
@@ -301,7 +342,7 @@ def test_an_experiment_file_replaces_the_default_one_and_a_second_file_varies_it
     project.write("variation.yaml", "tables: {main: {test_sets: [other, dev]}}\n")
     varied = project.plan("--configfile", "small.yaml", "variation.yaml", "--", "all")
     twice = ["fetch_queries", "check_overlap", "search_bm25", "measure"]
-    assert varied.rules == alone.rules | dict.fromkeys(twice, 2)
+    assert varied.rules == alone.rules | dict.fromkeys(twice, 2) | {"download_dataset": 3}
 
 
 def test_a_file_without_an_experiment_varies_the_default_one(project):

@@ -1,9 +1,12 @@
 """Downloads from a server of our own on this machine."""
 
+import gzip
 import hashlib
 import logging
 import re
+import shutil
 import threading
+from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -26,6 +29,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.tag = CONTENT, '"one"'
         self.sends_parts = True
+        self.encoding = None
         self.answers = []  # status to send instead of the file, or number of bytes after which to break off
         self.seen = []
 
@@ -54,6 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         if server.tag:
             self.send_header("ETag", server.tag)
+        if server.encoding:
+            self.send_header("Content-Encoding", server.encoding)
         self.end_headers()
         self.wfile.write(body if answer is None or answer == status else body[:answer])
 
@@ -98,7 +104,7 @@ def test_a_file_arrives_whole(md5, fetch, server):
 def test_a_download_that_breaks_off_is_continued_where_it_stopped(tag, fetch, server, caplog):
     server.tag, server.answers = tag, [PART, CHUNK_BYTES + 9]
     assert fetch() == CONTENT
-    assert server.seen == [(None, 200), (f"bytes={PART}-", 206), (f"bytes={PART + CHUNK_BYTES}-", 206)]
+    assert server.seen == [(None, 200), (f"bytes={PART}-", 206), (f"bytes={PART + CHUNK_BYTES + 9}-", 206)]
     assert f"broke off at {PART:,} bytes" in caplog.text
 
 
@@ -110,7 +116,9 @@ def test_a_server_without_parts_sends_the_file_anew(fetch, server):
 
 def test_a_later_run_continues_an_interrupted_one(fetch, server, tmp_path):
     server.answers = [PART]
-    with pytest.raises(ConnectionError):
+    with pytest.raises(
+        ConnectionError, match=rf"the download failed \(\w+\) after {PART:,} bytes, which are kept; check"
+    ):
         fetch(waits=())
     assert left(tmp_path) == PART
     assert fetch() == CONTENT
@@ -160,7 +168,7 @@ def test_a_busy_server_is_asked_again(status, fetch, server, caplog):
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_refusal_is_one_sentence_at_once(status, fetch, server):
     server.answers = [status] * 9
-    with pytest.raises(ValueError, match=f"download=1: the server answers {status} .*; correct the URL in the config"):
+    with pytest.raises(ValueError, match=f"download=1: the server answers {status} .*; put the path of a copy"):
         fetch()
     assert len(server.seen) == 1
 
@@ -187,3 +195,21 @@ def test_without_a_network_one_sentence_says_what_to_do(tmp_path, caplog):
         "put the path of a copy of your own into the config instead of the URL."
     )
     assert not (tmp_path / "scores.tsv").exists()
+
+
+def test_a_gzipped_file_stays_gzipped_where_the_server_calls_that_an_encoding(fetch, server):
+    server.content, server.encoding = gzip.compress(CONTENT), "gzip"
+    server.answers = [PART]
+    assert fetch(md5=hashlib.md5(server.content).hexdigest()) == server.content
+
+
+def test_too_little_disk_is_said_before_the_first_byte(fetch, server, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10**12, 0, len(CONTENT) - 1)
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(OSError, match=r"needs 0\.00 GB on the disk of .*; make room and"),
+    ):
+        patch.setattr(shutil, "disk_usage", lambda _: usage)
+        fetch()
+    assert left(tmp_path) == 0
+    assert fetch() == CONTENT

@@ -46,6 +46,7 @@ def make(tmp_path, write_texts):
                 "rows": [{"label": "BM25", "bm25": "bm25"}],
                 "seeds": {},
                 "seen": [],
+                "sampled": [],
             },
             metrics_paths=[str(tmp_path / "metrics.json")],
             qrels_path=tmp_path / "qrels.txt",

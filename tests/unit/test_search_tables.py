@@ -24,6 +24,7 @@ SETTINGS = {
     "recall_at": 3,
     "label_columns": ["index", "search"],
     "seen": True,
+    "sampled": [],
 }
 # (label, index, run of two queries, (nDCG@10, RR@10), milliseconds, build seconds, bytes of the index)
 ROWS = [

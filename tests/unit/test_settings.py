@@ -9,10 +9,15 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from stillroom.config import (
+    cells_that_saw,
+    datasets_of,
+    kept_of_sample,
     modules_of_ranker,
     rankers_of,
     resolve_query_sets,
     resolve_ranker,
+    rows_that_saw,
+    sampled_test_sets,
     seeds_of,
     systems,
     systems_of,
@@ -127,6 +132,16 @@ SCHEMA_ERRORS = [
     ),
     ("bm25.okapi.k1", "0.9", ": found '0.9', expected a number; YAML reads it as text, write 0.9 with"),
     ("bm25.okapi.b", 1.5, ": found 1.5, expected at most 1."),
+    ("bm25.okapi.fields", {"title": 1}, ".text: missing; the block needs title, text."),
+    ("corpora.wiki.sample", {"share": 1}, ".share: found 1, expected less than 1."),
+    ("corpora.wiki.sample", {"part": 0.5}, ".part: unknown key; the legal keys are seed, share."),
+    (
+        "test_sets.dev.without",
+        [{"validation": "triples"}],
+        ".0.validation: unknown key, perhaps validation_of is meant; ",
+    ),
+    ("test_sets.dev.without", [7], ".0: found 7, expected text or a block of keys; write '7' in quotes."),
+    ("test_sets.dev.expected", {"queries": 0}, ".queries: found 0, expected at least 1."),
     ("encoders.tiny.revision", 12, ": found 12, expected text or null; write '12' in quotes."),
     ("rankers.plain.join_layer", -1, ": found -1, expected at least 0."),
     ("rankers.plain.dimensions", 0, ": found 0, expected at least 1."),
@@ -446,6 +461,26 @@ SENSE_ERRORS = [
         "efficiency_tables.costs.rows.1.published_milliseconds",
         950,
         "efficiency_tables.costs.source: missing, but rows.1.published_milliseconds needs it.",
+    ),
+    ("test_sets.dev.without", [{"validation_of": "tripels"}], ".0.validation_of: 'tripels' is not one of triples."),
+    (
+        "training_sets.triples.validation.without",
+        [{"validation_of": "triples"}],
+        ": its queries would be left out of themselves, triples → triples.",
+    ),
+    (
+        "training_sets.own",
+        {"corpus": "wiki", "dataset": "wiki/train", "queries": 5},
+        ".queries: leaves out queries of the data set's own triples; limit `triples` instead.",
+    ),
+    ("tables.main.groups", {"both": ["dev", "graded"]}, ".both.1: 'graded' is not one of the table's test_sets, dev."),
+    ("tables.main.groups", {"both": ["test"]}, ".both.0: 'test' is not one of dev, graded."),
+    ("tables.main.groups", {"dev": ["dev"]}, ".dev: other columns have this name; choose another."),
+    ("tables.main.groups", {"mean": ["dev"]}, ".mean: other columns have this name; choose another."),
+    (
+        "tables.main.groups",
+        {"one": ["dev"], "two": ["dev"]},
+        ".two.0: 'dev' is in another group or twice; take one out.",
     ),
     (
         "efficiency_tables.lengths",
@@ -856,10 +891,80 @@ def test_query_sets_are_those_of_tests_training_and_validation():
         "corpus": "wiki",
         "dataset": "wiki/dev",
         "queries": None,
+        "expected": None,
         "without": ["wiki/train"],
+        "without_sets": [],
     }
     assert query_sets["training_sets/triples/validation"]["queries"] == 60
     assert query_sets["training_sets/triples/validation"]["corpus"] == "wiki"
+
+
+def test_a_test_set_may_leave_out_validation_queries_which_are_drawn_first():
+    config = changed_config("test_sets.dev.without", ["wiki/train", {"validation_of": "triples"}])
+    settings = resolve_query_sets(check_config(config, SCHEMA))["test_sets/dev"]
+    assert settings["without"] == ["wiki/train"]
+    assert settings["without_sets"] == ["training_sets/triples/validation"]
+    del config["training_sets"]["triples"]["validation"]
+    del config["training"]["short"]["validate_every"], config["training"]["short"]["patience"]
+    with pytest.raises(
+        ConfigError, match=r"^test_sets\.dev\.without\.1\.validation_of: triples has no validation; give it"
+    ):
+        check_config(config, SCHEMA)
+
+
+def test_validation_sets_do_not_wait_for_each_other():
+    config = changed_config()
+    triples = config["training_sets"]["triples"]
+    for name, other in [("one", "two"), ("two", "one")]:
+        validation = {**triples["validation"], "without": [{"validation_of": other}]}
+        config["training_sets"][name] = {**triples, "validation": validation}
+    with pytest.raises(
+        ConfigError, match=r"^training_sets\.(one|two)\.validation\.without: its queries would be left out"
+    ):
+        check_config(config, SCHEMA)
+    config["training_sets"]["two"]["validation"]["without"] = [{"validation_of": "triples"}]
+    for block in (*config["rankers"].values(), *config["clusterings"].values()):
+        if "loss" in block or "clusters" in block:
+            block["training_set"] = "triples"
+    check_config(config, SCHEMA)
+
+
+def test_every_data_set_is_named_once():
+    config = checked("test_sets.dev.without", ["wiki/other", "wiki/train", {"validation_of": "triples"}])
+    assert datasets_of(config) == ["wiki", "wiki/dev", "wiki/graded", "wiki/other", "wiki/train", "wiki/validation"]
+
+
+def test_a_sample_keeps_what_test_and_validation_sets_judge_and_triples_that_are_given():
+    config = changed_config("corpora.web", {"dataset": "web", "sample": {"share": 0.5}})
+    config["test_sets"]["web_dev"] = {"corpus": "web", "dataset": "web/dev"}
+    config["training_sets"] |= {
+        "pairs": {"corpus": "web", "dataset": "web/train", "triples": 9},
+        "file": {"corpus": "web", "dataset": "web/train", "triples_of": "published", "triples": 7},
+        "sampled": {**config["training_sets"]["triples"], "corpus": "web", "dataset": "web/sampled", "queries": 5},
+    }
+    config["teachers"]["published"] = {"scores": "a/file.tsv"}
+    for block in (*config["rankers"].values(), *config["clusterings"].values()):
+        if "loss" in block or "clusters" in block:
+            block["training_set"] = "triples"
+    config = check_config(config, SCHEMA)
+    assert kept_of_sample(config, "web") == {
+        "judged": ["web/dev", "wiki/validation"],
+        "drawn": [["web/sampled", 5]],
+        "pairs": {"web/train": 9},
+        "teachers": ["published"],
+        "triples": [7],
+    }
+    assert sampled_test_sets(config, ["dev", "web_dev"]) == ["web_dev"]
+
+
+def test_a_row_has_a_mark_where_its_encoder_saw_every_collection_and_a_cell_where_it_saw_this_one():
+    config = changed_config("corpora.web", {"dataset": "web", "seen_by": ["tiny"]})
+    config["test_sets"]["web"] = {"corpus": "web", "dataset": "web/dev"}
+    config = check_config(config, SCHEMA)
+    rows = [{"bm25": "okapi"}, {"ranker": "plain", "way": "exact"}, {"teacher": "cross", "way": "rerank"}]
+    assert rows_that_saw(config, ["web"], rows) == [1, 2] and cells_that_saw(config, ["web"], rows) == {}
+    assert rows_that_saw(config, ["dev", "web"], rows) == []
+    assert cells_that_saw(config, ["dev", "web"], rows) == {"web": [1, 2]}
 
 
 def test_another_relevance_limit_or_depth_fetches_no_query_set_anew():

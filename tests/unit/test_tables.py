@@ -48,6 +48,10 @@ SETTINGS = {
     ],
     "seeds": {"good": [1], "poor": [1]},
     "seen": [],
+    "seen_apart": {},
+    "sampled": [],
+    "groups": {},
+    "mean": False,
     "label_columns": ["system"],
     "over_seeds": "each",
     "expectations": [],
@@ -331,3 +335,43 @@ def test_encoders_that_saw_such_text_are_marked_and_the_mark_explained(make):
     assert [row["label"] for row in rows] == ["BM25", "Good_one †", "Poor 100%"]
     assert "- † The encoder has seen text of this kind in its own pre-training" in markdown
     assert "†" not in make()[2]
+
+
+def test_a_group_shows_the_mean_of_its_test_sets_and_counts_once_in_the_mean_of_all(make):
+    test_sets = ["wiki", "cqa_one", "cqa_two", "cqa_three", "web"]
+    metrics = [metrics_of(system, test_set) for test_set in test_sets for system in LEVELS]
+    found, rows, markdown, _ = make(
+        metrics, test_sets=test_sets, groups={"cqa": test_sets[1:4]}, mean=True, measures=["nDCG@10", "RR@10"]
+    )
+    names = [f"{name} {measure}" for name in ("wiki", "cqa", "web", "mean") for measure in ("nDCG@10", "RR@10")]
+    assert list(rows[0]) == ["system", "label", *names]
+    for row in rows:
+        for measure in ("nDCG@10", "RR@10"):
+            wiki, *cqa, web = (found[name, row["system"]]["measures"][measure]["mean"] for name in test_sets)
+            assert float(row[f"cqa {measure}"]) == pytest.approx(sum(cqa) / 3)
+            assert float(row[f"mean {measure}"]) == pytest.approx((wiki + sum(cqa) / 3 + web) / 3)
+            assert float(row[f"web {measure}"]) == web
+    assert "- cqa: the mean of cqa_one, cqa_two, cqa_three." in markdown
+    assert "- mean: over the 3 collections, a group counts once." in markdown
+
+
+def test_what_was_seen_of_some_collections_is_marked_in_their_cells_and_in_their_means(make):
+    test_sets = ["wiki", "cqa_one", "cqa_two", "web"]
+    metrics = [metrics_of(system, test_set) for test_set in test_sets for system in LEVELS]
+    groups, apart = {"cqa": ["cqa_one", "cqa_two"]}, {"cqa_two": [2], "wiki": [1]}
+    _, _, markdown, latex = make(
+        metrics, test_sets=test_sets, groups=groups, mean=True, measures=["nDCG@10"], seen_apart=apart
+    )
+    cells = [["†" in cell for cell in line] for line in markdown_cells(markdown)]
+    assert cells == [
+        [False] * 5,
+        [False, True, False, False, True],  # wiki, cqa, web, mean
+        [False, False, True, False, True],
+    ]
+    assert "not a zero-shot result" in markdown and latex.count(r"\textdagger{}") == 5
+
+
+def test_numbers_of_a_sample_are_said_to_be_comparable_with_none_published(make):
+    _, _, markdown, _ = make(sampled=["dev"])
+    assert "none is comparable with a published one" in markdown
+    assert "comparable" not in make()[2]

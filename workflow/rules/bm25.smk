@@ -4,7 +4,8 @@ BM25 by Pyserini: first-stage runs and candidates.
 Needs: corpora/<corpus>/passages.parquet, queries.parquet.
 Makes, under results/<experiment>/:
 
-    corpora/<corpus>/bm25_index/                              a Lucene index
+    corpora/<corpus>/bm25_index/                              a Lucene index of titles and texts joined
+    corpora/<corpus>/bm25_index_fields/                       one of titles and texts as two fields, if a BM25 wants it
     runs/<test_set>/<bm25>.trec                               the systems under `bm25` in the config
     training_sets/<training_set>/candidates.trec              where negatives are drawn from, if a BM25 finds them
     training_sets/<training_set>/validation/candidates.trec   what early stopping re-ranks
@@ -16,15 +17,18 @@ rule index_bm25:
     input:
         passages=rules.fetch_collection.output.passages,
     output:
-        index=directory(f"{RESULTS}/corpora/{{corpus}}/bm25_index"),
+        index=directory(f"{RESULTS}/corpora/{{corpus}}/bm25_index{{fields}}"),
     log:
-        f"{RESULTS}/logs/corpora/{{corpus}}/bm25_index.log",
+        f"{RESULTS}/logs/corpora/{{corpus}}/bm25_index{{fields}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/corpora/{{corpus}}/bm25_index.tsv"
+        f"{RESULTS}/benchmarks/corpora/{{corpus}}/bm25_index{{fields}}.tsv"
+    wildcard_constraints:
+        fields="|_fields",
     conda:
         ENVIRONMENT
     threads: 8
     params:
+        fields=has_fields,
         code=code_of("index_bm25"),
     script:
         "../scripts/index_bm25.py"
@@ -33,7 +37,7 @@ rule index_bm25:
 rule search_bm25:
     """Run a test set's queries."""
     input:
-        index=corpus_index,
+        index=test_set_index,
         queries=f"{RESULTS}/test_sets/{{test_set}}/queries.parquet",
     output:
         run=f"{RESULTS}/runs/{{test_set}}/{{bm25}}.trec",
@@ -54,7 +58,7 @@ rule search_bm25:
 rule search_candidates:
     """Find candidates for the queries of a training set, or of its validation set."""
     input:
-        index=corpus_index,
+        index=candidate_index,
         queries=f"{RESULTS}/training_sets/{{training_set}}{{part}}/queries.parquet",
     output:
         run=f"{RESULTS}/training_sets/{{training_set}}{{part}}/candidates.trec",

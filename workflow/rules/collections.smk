@@ -3,7 +3,10 @@ Passages, queries and judgements of any ir_datasets id; token ids.
 
 Makes, under results/<experiment>/:
 
-    corpora/<corpus>/passages.parquet           passage_id, text; the row number is used everywhere below
+    downloads/<dataset>/<part>.json             the files that were fetched for docs, raw, queries or docpairs
+    corpora/<corpus>/kept.parquet               what a sample of the corpus must not lack
+    corpora/<corpus>/passages.parquet           passage_id, text, and title where a BM25 has fields; the row number is
+                                                used everywhere below
     corpora/<corpus>/tokens/<encoder>/          untruncated token ids, memory-mapped
     test_sets/<test_set>/                       queries.parquet, qrels.txt, overlap.json
     training_sets/<training_set>/               queries.parquet, qrels.txt
@@ -11,8 +14,57 @@ Makes, under results/<experiment>/:
 """
 
 
+# Where the network is: compute nodes of a cluster often have none.
+localrules:
+    download_dataset,
+
+
+rule download_dataset:
+    """Download what is missing of a dataset; resumes after an interruption."""
+    output:
+        report=f"{RESULTS}/downloads/{{dataset}}/{{part}}.json",
+    log:
+        f"{RESULTS}/logs/downloads/{{dataset}}/{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/downloads/{{dataset}}/{{part}}.tsv"
+    wildcard_constraints:
+        dataset=any_of(DATASETS),
+        part="docs|raw|queries|docpairs",
+    conda:
+        ENVIRONMENT
+    retries: 2
+    params:
+        code=code_of("download_dataset"),
+    script:
+        "../scripts/download_dataset.py"
+
+
+rule choose_passages:
+    """Find what a sample of a corpus must not lack: judged passages, and those of given triples."""
+    input:
+        unpack(choice_inputs),
+    output:
+        kept=f"{RESULTS}/corpora/{{corpus}}/kept.parquet",
+    log:
+        f"{RESULTS}/logs/corpora/{{corpus}}/kept.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/corpora/{{corpus}}/kept.tsv"
+    wildcard_constraints:
+        corpus=any_of(SAMPLED_CORPORA),
+    conda:
+        ENVIRONMENT
+    params:
+        settings=choice_settings,
+        versions=corpus_versions,
+        code=code_of("choose_passages", corpus_parts),
+    script:
+        "../scripts/choose_passages.py"
+
+
 rule fetch_collection:
     """Write the passages of a corpus and verify their number by reading."""
+    input:
+        unpack(collection_inputs),
     output:
         passages=f"{RESULTS}/corpora/{{corpus}}/passages.parquet",
     log:
@@ -54,6 +106,8 @@ rule tokenize_passages:
 rule fetch_queries:
     """Write the queries and judgements of a test set, a training set or a validation set."""
     input:
+        downloads=query_downloads,
+        left_out=left_out_queries,
         passages=corpus_passages,
     output:
         queries=f"{RESULTS}/{{query_set}}/queries.parquet",

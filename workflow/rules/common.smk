@@ -10,6 +10,9 @@ sys.path.insert(0, str(SCRIPTS))
 
 from stillroom.code import code_of_script
 from stillroom.config import (
+    cells_that_saw,
+    datasets_of,
+    kept_of_sample,
     modules_of_ranker,
     rankers_of,
     retrieving_rankers,
@@ -17,6 +20,7 @@ from stillroom.config import (
     training_sets_behind,
     resolve_query_sets,
     resolve_ranker,
+    sampled_test_sets,
     search_parameters,
     seeds_of,
     stable,
@@ -42,6 +46,8 @@ except ConfigError as error:
 RESULTS = f"results/{CONFIG['experiment']}"
 ENVIRONMENT = "../../envs/stillroom.yaml"
 QUERY_SETS = resolve_query_sets(CONFIG)
+DATASETS = datasets_of(CONFIG)
+SAMPLED_CORPORA = [name for name, corpus in CONFIG["corpora"].items() if corpus["sample"]]
 TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers, validation candidates
 PRECISION = CONFIG["inference"]["precision"]
 TRAINED = [name for name, ranker in CONFIG["rankers"].items() if is_trained(ranker)]

@@ -78,17 +78,66 @@ def modules_of(dataset):
 # collections.smk
 
 
+def downloads_of(dataset, part):
+    """That the files of a part of a dataset are there; the embedded collection has none."""
+    return [] if dataset.startswith("pydocs") else [f"{RESULTS}/downloads/{dataset}/{part}.json"]
+
+
+def collection_inputs(wildcards):
+    """The files of a corpus, and what a sample of it must not lack."""
+    corpus = CONFIG["corpora"][wildcards.corpus]
+    inputs = {"downloads": downloads_of(corpus["dataset"], "raw" if corpus["text"] == "raw" else "docs")}
+    if corpus["sample"]:
+        inputs["kept"] = f"{RESULTS}/corpora/{wildcards.corpus}/kept.parquet"
+    return inputs
+
+
+def choice_settings(wildcards):
+    """Whose judged passages, and how many triples of which files, a sample must not lack."""
+    return kept_of_sample(CONFIG, wildcards.corpus)
+
+
+def choice_inputs(wildcards):
+    """The files that name those passages."""
+    settings = choice_settings(wildcards)
+    judging = dict.fromkeys([*settings["judged"], *(dataset for dataset, _ in settings["drawn"])])
+    downloads = [(dataset, "queries") for dataset in judging]
+    downloads += [(dataset, "docpairs") for dataset in settings["pairs"]]
+    return {
+        "downloads": [path for dataset, part in downloads for path in downloads_of(dataset, part)],
+        "score_files": [score_file_of(teacher) for teacher in settings["teachers"]],
+    }
+
+
 def query_set_settings(wildcards):
-    """Which queries of which dataset."""
-    settings = QUERY_SETS[wildcards.query_set]
+    """Which queries of which dataset; those of files that are left out come as an input."""
+    settings = {key: value for key, value in QUERY_SETS[wildcards.query_set].items() if key != "without_sets"}
     corpus_dataset = CONFIG["corpora"][settings["corpus"]]["dataset"]
     return {**settings, "corpus_dataset": corpus_dataset}
 
 
+def query_downloads(wildcards):
+    """The files of a set of queries and of those that are left out of it."""
+    settings = QUERY_SETS[wildcards.query_set]
+    datasets = [settings["dataset"], *settings["without"]]
+    return [path for dataset in datasets for path in downloads_of(dataset, "queries")]
+
+
+def left_out_queries(wildcards):
+    """The validation queries that are left out of a set of queries."""
+    return [f"{RESULTS}/{folder}/queries.parquet" for folder in QUERY_SETS[wildcards.query_set]["without_sets"]]
+
+
+def triple_downloads(wildcards):
+    """The file of the triples that a dataset brings."""
+    return downloads_of(CONFIG["training_sets"][wildcards.training_set]["dataset"], "docpairs")
+
+
 def corpus_settings(wildcards):
-    """The dataset of a corpus and how its text is read."""
+    """The dataset of a corpus and how its text is read; titles are a column where a BM25 searches them."""
     corpus = CONFIG["corpora"][wildcards.corpus]
-    return {key: corpus[key] for key in ("dataset", "passages", "text")}
+    titles = any(bm25["fields"] for bm25 in CONFIG["bm25"].values())
+    return {**{key: corpus[key] for key in ("dataset", "passages", "sample", "text")}, "titles": titles}
 
 
 def corpus_versions(wildcards):
@@ -130,9 +179,34 @@ def learning_queries(wildcards):
 # bm25.smk
 
 
-def corpus_index(wildcards):
-    """The BM25 index that a set of queries searches."""
-    return f"{RESULTS}/corpora/{corpus_of(wildcards)}/bm25_index"
+def index_of(corpus, bm25):
+    """The index of a corpus that a BM25 searches."""
+    fields = "_fields" if CONFIG["bm25"][bm25]["fields"] else ""
+    return f"{RESULTS}/corpora/{corpus}/bm25_index{fields}"
+
+
+def has_fields(wildcards):
+    """Whether titles are a field of their own in an index."""
+    return bool(wildcards.fields)
+
+
+def test_set_index(wildcards):
+    """The index that a BM25 searches for a test set."""
+    return index_of(corpus_of(wildcards), wildcards.bm25)
+
+
+def candidate_index(wildcards):
+    """The index that is searched for candidates; none where a ranker finds them, by another rule."""
+    bm25 = candidate_source(wildcards)["bm25"]
+    return index_of(corpus_of(wildcards), bm25) if isinstance(bm25, str) else []
+
+
+def candidate_source(wildcards):
+    """The BM25 that finds candidates for negatives or for validation, and how many."""
+    training_set = CONFIG["training_sets"][wildcards.training_set]
+    if wildcards.part:
+        return {"bm25": training_set["validation"]["candidates"], "depth": training_set["validation"]["depth"]}
+    return {"bm25": training_set["negatives"]["from"], "depth": training_set["negatives"]["depth"]}
 
 
 def test_set_search(wildcards):
@@ -142,13 +216,9 @@ def test_set_search(wildcards):
 
 
 def candidate_search(wildcards):
-    """How candidates for negatives or for validation are searched: a BM25 of the config to a depth of its own."""
-    training_set = CONFIG["training_sets"][wildcards.training_set]
-    if wildcards.part:
-        bm25, depth = training_set["validation"]["candidates"], training_set["validation"]["depth"]
-    else:
-        bm25, depth = training_set["negatives"]["from"], training_set["negatives"]["depth"]
-    return stable({**CONFIG["bm25"][bm25], "depth": depth, "drop_own_passage": False})
+    """How candidates are searched: by a BM25 of the config, to a depth of its own."""
+    source = candidate_source(wildcards)
+    return stable({**CONFIG["bm25"][source["bm25"]], "depth": source["depth"], "drop_own_passage": False})
 
 
 # training_data.smk
@@ -443,8 +513,13 @@ def search_costs_settings(wildcards):
 
 def table_block(table, test_sets):
     """A table's block, the seeds of its rankers, and the places of its rows whose encoder knows the collection."""
-    seeds = seeds_of(CONFIG, rankers_of(table))
-    return stable({**table, "seeds": seeds, "seen": rows_that_saw(CONFIG, test_sets, table["rows"])})
+    marks = {
+        "seeds": seeds_of(CONFIG, rankers_of(table)),
+        "seen": rows_that_saw(CONFIG, test_sets, table["rows"]),
+        "seen_apart": cells_that_saw(CONFIG, test_sets, table["rows"]),
+        "sampled": sampled_test_sets(CONFIG, test_sets),
+    }
+    return stable({**table, **marks})
 
 
 def table_settings(wildcards):
@@ -501,7 +576,9 @@ def efficiency_table_inputs(wildcards):
 def search_table_settings(wildcards):
     """A search table's block, and whether the encoder knows the collection."""
     table = CONFIG["search_tables"][wildcards.search_table]
-    return stable({**table, "seen": bool(rows_that_saw(CONFIG, [table["test_set"]], [{"ranker": table["ranker"]}]))})
+    test_sets = [table["test_set"]]
+    seen = bool(rows_that_saw(CONFIG, test_sets, [{"ranker": table["ranker"]}]))
+    return stable({**table, "seen": seen, "sampled": sampled_test_sets(CONFIG, test_sets)})
 
 
 def search_table_inputs(wildcards):

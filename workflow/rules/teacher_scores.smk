@@ -139,6 +139,10 @@ rule average_scores:
         "../scripts/average_scores.py"
 
 
+localrules:
+    fetch_scores,
+
+
 rule fetch_scores:
     """Download a teacher's score file; resumes after an interruption."""
     output:
@@ -152,6 +156,7 @@ rule fetch_scores:
         suffix=r"tsv(\.gz)?",
     conda:
         ENVIRONMENT
+    retries: 2
     params:
         settings=download_settings,
         code=code_of("fetch_scores"),

@@ -20,6 +20,7 @@ GIVEN = [name for name in CONFIG["training_sets"] if name not in SAMPLED + EXTRA
 rule fetch_triples:
     """Take the triples that the dataset brings."""
     input:
+        downloads=triple_downloads,
         queries=f"{RESULTS}/training_sets/{{training_set}}/queries.parquet",
         passages=corpus_passages,
     output:

@@ -7,6 +7,9 @@ start_log(snakemake.log[0])
 fetch_collection(
     dataset_id=snakemake.params.settings["dataset"],
     text=snakemake.params.settings["text"],
+    titles=snakemake.params.settings["titles"],
     passages=snakemake.params.settings["passages"],
+    sample=snakemake.params.settings["sample"],
+    kept_path=snakemake.input.get("kept"),
     passages_path=snakemake.output.passages,
 )

@@ -7,5 +7,6 @@ start_log(snakemake.log[0])
 index_passages(
     passages_path=snakemake.input.passages,
     index_folder=snakemake.output.index,
+    fields=snakemake.params.fields,
     threads=snakemake.threads,
 )

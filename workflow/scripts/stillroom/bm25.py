@@ -8,7 +8,8 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,19 +27,23 @@ BUFFER_MB = 512  # of that, for passages not yet written; Anserini's default of 
 PASSAGES_PER_FILE = 50_000  # a thread of the indexer takes a file at a time
 QUERIES_PER_BLOCK = 200  # 200 queries of 1,000 hits are some 50 MB of Java objects
 MOST_TERMS = 1_024  # per query: Lucene's default
+TITLE = "title"  # the field beside Anserini's own, `contents`
 JAVA_SPACE = "".join(map(chr, range(0x21)))  # what String.trim() takes off; Anserini drops what is then empty
 
 
-def index_passages(*, passages_path: str | Path, index_folder: str | Path, threads: int) -> None:
-    """Build the Lucene index of all passages; no positions, vectors or texts, as is Pyserini's default."""
+def index_passages(*, passages_path: str | Path, index_folder: str | Path, fields: bool, threads: int) -> None:
+    """Build the Lucene index of all passages; no positions, vectors or texts, as is Pyserini's default.
+
+    With `fields`, titles and the texts behind them are two fields, as in Pyserini's `multifield` indexes of BEIR.
+    """
     began = time.monotonic()
     start_java(memory=MEMORY, threads=threads)
     with atomic_path(index_folder) as unfinished:
         # Beside the index: the texts of MS MARCO (3.5 GB) overflow many a temporary folder.
         with tempfile.TemporaryDirectory(dir=unfinished.parent) as collection:
-            passages, empty = write_json_collection(passages_path, Path(collection))
+            passages, empty = write_json_collection(passages_path, Path(collection), fields)
             logger.info("indexing; Lucene does some 20,000 passages per second and thread")
-            build_index(Path(collection), unfinished, threads)
+            build_index(Path(collection), unfinished, fields, threads)
         indexed = count_indexed(unfinished)
         if indexed != passages - empty:
             raise ValueError(
@@ -50,24 +55,35 @@ def index_passages(*, passages_path: str | Path, index_folder: str | Path, threa
     logger.info("indexed %s passages in %s", f"{indexed:,}", duration(time.monotonic() - began))
 
 
-def write_json_collection(passages_path: str | Path, folder: Path) -> tuple[int, int]:
-    """Write the passages as Anserini's JsonCollection; the number of all and of the empty ones among them."""
+def write_json_collection(passages_path: str | Path, folder: Path, fields: bool) -> tuple[int, int]:
+    """Write the passages as Anserini's JsonCollection; the number of all and of those that it leaves out.
+
+    These are the ones whose `contents` are empty, whatever their titles.
+    """
     passages = pq.ParquetFile(passages_path)
     empty = 0
     meter = ProgressMeter(total=passages.metadata.num_rows, unit="passages read")
-    batches = passages.iter_batches(PASSAGES_PER_FILE, columns=["passage_id", "text"])
-    for number, batch in enumerate(batches):
+    columns = ["passage_id", "text", *([TITLE] if fields else [])]
+    for number, batch in enumerate(passages.iter_batches(PASSAGES_PER_FILE, columns=columns)):
         with open(folder / f"{number:06d}.jsonl", "w", encoding="utf-8") as file:
-            texts = batch["text"].to_pylist()
-            for passage_id, text in zip(batch["passage_id"].to_pylist(), texts, strict=True):
-                empty += not text.strip(JAVA_SPACE)
-                file.write(json.dumps({"id": passage_id, "contents": text}) + "\n")
+            for passage in batch.to_pylist():
+                entry = json_entry(passage)
+                empty += not entry["contents"].strip(JAVA_SPACE)
+                file.write(json.dumps(entry) + "\n")
         meter.advance(len(batch))
     meter.finish()
     return meter.done, empty
 
 
-def build_index(collection: Path, index_folder: Path, threads: int) -> None:
+def json_entry(passage: dict[str, str]) -> dict[str, str]:
+    """A passage as Anserini reads it: joined, or its title and what follows it apart."""
+    if TITLE not in passage:
+        return {"id": passage["passage_id"], "contents": passage["text"]}
+    body = passage["text"].removeprefix(f"{passage[TITLE]} ")
+    return {"id": passage["passage_id"], "contents": body, TITLE: passage[TITLE]}
+
+
+def build_index(collection: Path, index_folder: Path, fields: bool, threads: int) -> None:
     """Run Anserini's indexer. It reports its failures on the terminal only: count what it made."""
     from jnius import autoclass
 
@@ -79,6 +95,8 @@ def build_index(collection: Path, index_folder: Path, threads: int) -> None:
         "-threads": threads,
         "-memoryBuffer": BUFFER_MB,
     }
+    if fields:
+        settings["-fields"] = TITLE
     words = [str(word) for setting in settings.items() for word in setting]
     autoclass("io.anserini.index.IndexCollection").main([*words, "-quiet"])
 
@@ -100,12 +118,15 @@ def search(
     run_path: str | Path,
     k1: float,
     b: float,
+    fields: dict[str, float] | None,
     depth: int,
     threads: int,
     tag: str,
     drop_own_passage: bool,
 ) -> None:
     """Write the run of the first `depth` passages of every query.
+
+    `fields` are the weights of titles and texts that are indexed apart; a passage has the weighted sum of their scores.
 
     With `drop_own_passage` the passage whose id is the query's own is left out (Pyserini's --remove-query):
     in ArguAna the queries are themselves passages of the collection. Scores come rounded to four digits,
@@ -114,8 +135,10 @@ def search(
     start_java(memory=MEMORY, threads=threads)
     queries = pq.read_table(queries_path, columns=["query_id", "text"]).to_pydict()
     searcher = open_searcher(index_folder, k1, b)
-    rankings = search_blocks(searcher, queries["query_id"], queries["text"], depth, threads, drop_own_passage)
-    logger.info("searching with k1 = %g, b = %g to depth %s", k1, b, f"{depth:,}")
+    weights = {"title": fields["title"], "contents": fields["text"]} if fields else {}
+    find = partial(batch_search, searcher, fields=weights, threads=threads)
+    rankings = search_blocks(find, queries["query_id"], queries["text"], depth, drop_own_passage)
+    logger.info("searching with k1 = %g, b = %g, fields %s to depth %s", k1, b, weights or "joined", f"{depth:,}")
     write_run(run_path, log_without_hits(rankings), tag)
     searcher.close()
 
@@ -130,14 +153,17 @@ def open_searcher(index_folder: str | Path, k1: float, b: float):
 
 
 def search_blocks(
-    searcher, query_ids: list[str], texts: list[str], depth: int, threads: int, drop_own_passage: bool
+    find: Callable, query_ids: list[str], texts: list[str], depth: int, drop_own_passage: bool
 ) -> Iterator[Ranking]:
-    """The rankings of all queries, in their order, block by block: this bounds memory and shows progress."""
+    """The rankings of all queries, in their order, block by block: this bounds memory and shows progress.
+
+    `find` takes ids, texts and a number of hits, and returns what `batch_search` does.
+    """
     meter = ProgressMeter(total=len(query_ids), unit="queries searched")
     hits = depth + 1 if drop_own_passage else depth
     for start in range(0, len(query_ids), QUERIES_PER_BLOCK):
         block = slice(start, start + QUERIES_PER_BLOCK)
-        found = batch_search(searcher, query_ids[block], texts[block], hits, threads)
+        found = find(query_ids[block], texts[block], hits)
         for query_id in query_ids[block]:
             passage_ids, scores = found[query_id]
             kept = passage_ids != query_id if drop_own_passage else slice(None)
@@ -147,9 +173,9 @@ def search_blocks(
 
 
 def batch_search(
-    searcher, query_ids: list[str], texts: list[str], hits: int, threads: int
+    searcher, query_ids: list[str], texts: list[str], hits: int, *, fields: dict[str, float], threads: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Passage ids and scores per query id, searched in parallel."""
+    """Passage ids and scores per query id, searched in parallel; no fields are the one of joined texts."""
     from jnius import JavaException, autoclass
 
     array_list = autoclass("java.util.ArrayList")
@@ -158,13 +184,26 @@ def batch_search(
         java_ids.add(query_id)
         java_texts.add(text)
     try:
-        found = searcher.batch_search(java_texts, java_ids, hits, threads)
+        if fields:
+            found = searcher.batch_search_fields(java_texts, java_ids, hits, threads, java_weights(fields))
+        else:
+            found = searcher.batch_search(java_texts, java_ids, hits, threads)
     except JavaException as error:
         raise RuntimeError(
             f"Lucene failed on one of the queries {query_ids[0]} to {query_ids[-1]} (it takes at most"
             f" {MOST_TERMS:,} different terms per query): {error.innermessage}."
         ) from error
     return {entry.getKey(): as_arrays(entry.getValue()) for entry in found.entrySet().toArray()}
+
+
+def java_weights(fields: dict[str, float]):
+    """Weights by field as Java's map of Float objects."""
+    from jnius import autoclass
+
+    java_float, weights = autoclass("java.lang.Float"), autoclass("java.util.HashMap")()
+    for name, weight in fields.items():
+        weights.put(name, java_float(str(weight)))
+    return weights
 
 
 def as_arrays(hits) -> tuple[np.ndarray, np.ndarray]:

@@ -22,34 +22,39 @@ def code_of_script(script_path: str | Path, library_folder: str | Path, modules:
     `library_folder` is the package's own folder. `modules` names what `stillroom.registry.named` loads, which
     no import statement shows: "losses.margin_mse".
     """
-    library = Path(library_folder)
-    script, imported = read_code(Path(script_path), "", library)
+    return digest_of(Path(script_path), Path(library_folder), tuple(modules))
+
+
+@cache  # hundreds of jobs have the same code
+def digest_of(script_path: Path, library: Path, modules: tuple[str, ...]) -> str:
+    """As `code_of_script`."""
+    script, imported = read_code(script_path, "", library)
     wanted = {*imported, *(name for module in modules for name in with_packages(f"{library.name}.{module}"))}
-    trees = modules_behind(wanted, library)
-    everything = "\n".join([script, *(f"{name} {trees[name]}" for name in sorted(trees))])
+    digests = modules_behind(wanted, library)
+    everything = "\n".join([script, *(f"{name} {digests[name]}" for name in sorted(digests))])
     return hashlib.sha256(everything.encode()).hexdigest()[:DIGEST_LETTERS]
 
 
 def modules_behind(wanted: Iterable[str], library: Path) -> dict[str, str]:
-    """Module → normalised code, for the wanted modules and for all that they import."""
-    trees, waiting = {}, set(wanted) - LEFT_OUT
+    """Module → digest of its normalised code, for the wanted modules and for all that they import."""
+    digests, waiting = {}, set(wanted) - LEFT_OUT
     while waiting:
         module = waiting.pop()
-        trees[module], imported = read_code(file_of(module, library), module, library)
-        waiting |= imported - trees.keys() - LEFT_OUT
-    return trees
+        digests[module], imported = read_code(file_of(module, library), module, library)
+        waiting |= imported - digests.keys() - LEFT_OUT
+    return digests
 
 
 @cache
 def read_code(path: Path, module: str, library: Path) -> tuple[str, frozenset[str]]:
-    """The normalised code of a file, and the library's modules that it imports. A script's module is ""."""
+    """The digest of a file's normalised code, and the library's modules that it imports. A script's module is ""."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     nodes = list(ast.walk(tree))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     imported = frozenset(name for node in nodes for name in imports_of(node, package, library))
     for node in nodes:
         strip_docstring(node)
-    return ast.dump(tree), imported
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
 
 
 def strip_docstring(node: ast.AST) -> None:

@@ -52,23 +52,81 @@ def resolve_query_sets(config: dict) -> dict[str, dict]:
     """
     query_sets = {f"test_sets/{name}": test_set for name, test_set in config["test_sets"].items()}
     for name, training_set in config["training_sets"].items():
-        query_sets[f"training_sets/{name}"] = {**training_set, "without": [], "queries": None}
+        query_sets[f"training_sets/{name}"] = {**training_set, "without": [], "expected": None}
         if validation := training_set["validation"]:
-            query_sets[f"training_sets/{name}/validation"] = {**validation, "corpus": training_set["corpus"]}
-    fetched = ("corpus", "dataset", "queries", "without")
-    return {folder: stable({key: settings[key] for key in fetched}) for folder, settings in query_sets.items()}
+            own = {"corpus": training_set["corpus"], "expected": None}
+            query_sets[validation_folder(name)] = {**validation, **own}
+    return {folder: resolve_query_set(settings) for folder, settings in query_sets.items()}
+
+
+def resolve_query_set(settings: dict) -> dict:
+    """What is fetched; `without` are data sets, `without_sets` folders of other sets, whose queries are left out."""
+    fetched = {key: settings[key] for key in ("corpus", "dataset", "queries", "expected")}
+    datasets = [other for other in settings["without"] if isinstance(other, str)]
+    folders = [validation_folder(other["validation_of"]) for other in settings["without"] if other not in datasets]
+    return stable({**fetched, "without": datasets, "without_sets": folders})
+
+
+def validation_folder(training_set: str) -> str:
+    """Where the validation queries of a training set are."""
+    return f"training_sets/{training_set}/validation"
+
+
+def datasets_of(config: dict) -> list[str]:
+    """Every data set that something is read of."""
+    query_sets = resolve_query_sets(config).values()
+    named = [corpus["dataset"] for corpus in config["corpora"].values()]
+    named += [dataset for settings in query_sets for dataset in (settings["dataset"], *settings["without"])]
+    return sorted(set(named))
+
+
+def kept_of_sample(config: dict, corpus: str) -> dict:
+    """What a sample of a corpus must not lack: what test and validation sets judge, and triples that are given.
+
+    Triples that are sampled here are made of passages that are there; of so many queries, the judged ones are.
+    """
+    training_sets = [block for block in config["training_sets"].values() if block["corpus"] == corpus]
+    judging = [block for block in config["test_sets"].values() if block["corpus"] == corpus]
+    judging += [block["validation"] for block in training_sets if block["validation"]]
+    of_files = [block for block in training_sets if block["triples_of"]]
+    of_datasets = [block for block in training_sets if not (block["triples_of"] or block["negatives"])]
+    drawn = [block for block in training_sets if block["negatives"] and block["queries"]]
+    return {
+        "judged": sorted({block["dataset"] for block in judging}),
+        "drawn": [[block["dataset"], block["queries"]] for block in drawn],
+        "pairs": {block["dataset"]: block["triples"] for block in of_datasets},
+        "teachers": [block["triples_of"] for block in of_files],
+        "triples": [block["triples"] for block in of_files],
+    }
+
+
+def sampled_test_sets(config: dict, test_sets: list[str]) -> list[str]:
+    """The test sets that are searched in a sample of their passages: no measure on them is that of the whole."""
+    return [name for name in test_sets if config["corpora"][config["test_sets"][name]["corpus"]]["sample"]]
 
 
 def rows_that_saw(config: dict, test_sets: list[str], rows: list[dict]) -> list[int]:
-    """The places of the rows with an encoder that had text like that of the test sets in its own pre-training."""
-    corpora = {config["test_sets"][name]["corpus"] for name in test_sets}
-    encoders = {encoder for corpus in corpora for encoder in config["corpora"][corpus]["seen_by"]}
+    """The places of the rows with an encoder that had text like that of all test sets in its own pre-training."""
+    saw = [places_that_saw(config, test_set, rows) for test_set in test_sets]
+    return sorted(set.intersection(*saw))
+
+
+def cells_that_saw(config: dict, test_sets: list[str], rows: list[dict]) -> dict[str, list[int]]:
+    """Test set → the places of the rows with an encoder that saw text like that of this one, but not of all."""
+    everywhere = set(rows_that_saw(config, test_sets, rows))
+    saw = {test_set: sorted(places_that_saw(config, test_set, rows) - everywhere) for test_set in test_sets}
+    return {test_set: places for test_set, places in saw.items() if places}
+
+
+def places_that_saw(config: dict, test_set: str, rows: list[dict]) -> set[int]:
+    """The places of the rows with an encoder that had text like that of a test set in its own pre-training."""
+    encoders = set(config["corpora"][config["test_sets"][test_set]["corpus"]]["seen_by"])
     scoring = [config["teachers"][row["teacher"]]["average"] if "teacher" in row else rankers_in(row) for row in rows]
-    return [
+    return {
         place
         for place, rankers in enumerate(scoring)
         if any(config["rankers"][ranker]["encoder"] in encoders for ranker in rankers)
-    ]
+    }
 
 
 def training_sets_behind(config: dict, system: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import ir_measures
 
 from stillroom.config import labels_of, named_systems, rankers_in
+from stillroom.config_data import check_groups, check_left_out, check_query_limit
 from stillroom.config_indexes import check_index, check_search_table
 from stillroom.config_published import REPRODUCTION, check_ladders, check_published, published_systems
 from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choose_training_sets
@@ -38,6 +39,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_against_schema(config, schema)
     config = completed(config, schema)
     check_names(config, schema)
+    check_left_out(config)
     check_measures(config["measures"])
     check_index_names(config["indexes"])
     for name in config["indexes"]:
@@ -47,6 +49,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     check_teachers(config)
     for name, training_set in config["training_sets"].items():
         check_negatives(config, name, training_set["negatives"])
+        check_query_limit(name, training_set)
     choose_training_sets(config)
     for name, ranker in config["rankers"].items():
         check_ranker(config, name, ranker, schema)
@@ -62,6 +65,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
     for section in ("tables", "length_tables", "search_tables"):
         for name, table in config[section].items():
             check_labels((section, name, "rows"), table)
+    for name, table in config["tables"].items():
+        check_groups(name, table)
     for name, table in config["length_tables"].items():
         check_ascending(("length_tables", name, "passage_words"), table["passage_words"])
     for name, table in config["efficiency_tables"].items():

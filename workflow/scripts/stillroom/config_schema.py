@@ -115,6 +115,7 @@ EXPECTATIONS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
     "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
     "minItems": "at least {} entry",
     "minProperties": "at least {} block",
     "minLength": "some text",

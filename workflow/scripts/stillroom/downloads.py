@@ -2,10 +2,13 @@
 
 import hashlib
 import logging
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import requests
+import urllib3
 
 from stillroom.files import parts_folder, remove
 from stillroom.log import ProgressMeter
@@ -14,8 +17,9 @@ logger = logging.getLogger(__name__)
 
 WAITS = (1, 5, 25)  # seconds before each further try, as long as nothing arrives
 TIMEOUT_SECONDS = 60  # without a byte
-CHUNK_BYTES = 1 << 16  # of one that breaks off, nothing is kept
+CHUNK_BYTES = 1 << 16
 TRY_LATER = {408, 429}  # beside the server's own errors, from 500
+REMEDY = "put the path of a copy of your own into the config instead of the URL"  # of a score file
 BROKEN_OFF = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -30,11 +34,12 @@ def fetch_file(
     path: str | Path,
     waits: tuple[float, ...] = WAITS,
     headers: dict[str, str] | None = None,
+    remedy: str = REMEDY,
 ) -> None:
     """Download a file and check its md5, if it is known.
 
     What has arrived stays in a hidden folder beside `path` and is continued by another try or another run. `headers`
-    are what the server wants to be told.
+    are what the server wants to be told, `remedy` what to do where it cannot be reached.
     """
     path = Path(path)
     parts = parts_folder(path, [], url=url)
@@ -43,14 +48,14 @@ def fetch_file(
     while True:
         before = size_of(content)
         try:
-            fetch_rest(url, content, headers or {})
+            fetch_rest(url, content, headers or {}, remedy)
             break
         except BROKEN_OFF as error:
             failures = 1 if size_of(content) > before else failures + 1
             if failures > len(waits):
+                kept = f" after {size_of(content):,} bytes, which are kept" if size_of(content) else ""
                 raise ConnectionError(
-                    f"{url}: the download failed ({reason(error)}); check the network and run again, or put the "
-                    "path of a copy of your own into the config instead of the URL."
+                    f"{url}: the download failed ({reason(error)}){kept}; check the network and run again, or {remedy}."
                 ) from error
             logger.warning("%s: broke off at %s bytes (%s); trying again", url, f"{size_of(content):,}", reason(error))
             time.sleep(waits[failures - 1])
@@ -63,11 +68,20 @@ def fetch_file(
     remove(parts)
 
 
-def fetch_rest(url: str, content: Path, headers: dict[str, str]) -> None:
+def bytes_kept(path: str | Path, url: str) -> int:
+    """What an earlier try has left of a download."""
+    parts = parts_folder(path, [], url=url)
+    kept = size_of(parts / "content")
+    if not kept:
+        remove(parts)
+    return kept
+
+
+def fetch_rest(url: str, content: Path, more_headers: dict[str, str], remedy: str) -> None:
     """Append what is missing of the file; fetch all of it where the server has no parts, or another file by now."""
     version = content.with_name("version")  # the server's name for what it sent, to be told from what it has now
     have = size_of(content)
-    headers = {"Accept-Encoding": "identity", **headers}
+    headers = {"Accept-Encoding": "identity", **more_headers}
     if have:
         headers["Range"] = f"bytes={have}-"
         if version.exists():
@@ -79,26 +93,53 @@ def fetch_rest(url: str, content: Path, headers: dict[str, str]) -> None:
         if response.status_code == 416 or (response.status_code == 206 and not extent.startswith(f"bytes {have}-")):
             remove(content)
             raise ServerTrouble("the server sent another part than was asked for")
-        check_status(url, response)
+        check_status(url, response, remedy)
         if response.status_code != 206:
             have = 0
             version.unlink(missing_ok=True)
             if name := version_of(response):
                 version.write_text(name)
-        meter = ProgressMeter(total=have + int(response.headers.get("Content-Length", 0)), unit="bytes", start=have)
+        left = int(response.headers.get("Content-Length", 0))
+        check_room(content.parent, left, url)
+        meter = ProgressMeter(total=have + left, unit="bytes", start=have)
         with open(content, "ab" if have else "wb") as file:
-            for chunk in response.iter_content(CHUNK_BYTES):
+            for chunk in stored_bytes(response):
                 file.write(chunk)
                 meter.advance(len(chunk))
 
 
-def check_status(url: str, response: requests.Response) -> None:
+def stored_bytes(response: requests.Response) -> Iterator[bytes]:
+    """The bytes as the server keeps them: some call the gzip of a .gz file an encoding, which requests would undo."""
+    try:
+        yield from response.raw.stream(CHUNK_BYTES, decode_content=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+
+
+def check_room(folder: str | Path, needed: int, what: str) -> None:
+    """Stop before the first byte of what the disk of a folder has no room for."""
+    folder = Path(folder)
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise OSError(
+            f"{what}: needs {gigabytes(needed)} on the disk of {folder}, which has {gigabytes(free)} left; make room "
+            "and run again."
+        )
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes for people: `8.01 GB`."""
+    return f"{count / 1e9:,.2f} GB"
+
+
+def check_status(url: str, response: requests.Response, remedy: str) -> None:
     """Stop where another try would bring the same answer."""
     status = response.status_code
     if status >= 500 or status in TRY_LATER:
         raise ServerTrouble(f"the server answers {status} {response.reason}")
     if status >= 400:
-        raise ValueError(f"{url}: the server answers {status} {response.reason}; correct the URL in the config.")
+        raise ValueError(f"{url}: the server answers {status} {response.reason}; {remedy}.")
 
 
 def reason(error: requests.RequestException) -> str:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillroom.runs import read_qrels
-from stillroom.tables import SEEN_NOTE, printed_measure, read_metrics, system_rows, write_table
+from stillroom.tables import SAMPLE_NOTE, SEEN_NOTE, printed_measure, read_metrics, system_rows, write_table
 
 BATCH_TEXTS = 65_536
 
@@ -45,6 +45,7 @@ def make_length_table(
     measure = printed_measure(settings["measure"])
     notes = [
         f"{measure} on {settings['test_set']}, by the number of words of the relevant passage.",
+        *([SAMPLE_NOTE] if settings["sampled"] else []),
         *([SEEN_NOTE] if settings["seen"] else []),
     ]
     write_table(

@@ -10,7 +10,7 @@ from stillroom.config import labels_of
 from stillroom.efficiency_tables import three_digits
 from stillroom.files import read_json
 from stillroom.runs import iter_rankings
-from stillroom.tables import SEEN_MARK, SEEN_NOTE, number, printed_measure, write_table
+from stillroom.tables import SAMPLE_NOTE, SEEN_MARK, SEEN_NOTE, number, printed_measure, write_table
 
 COSTS = ["index_bytes", "build_seconds", "milliseconds", "queries_per_second"]
 PRINTED_COSTS = {"index_bytes": "MB", "build_seconds": "build s", "queries_per_second": "queries/s"}
@@ -100,6 +100,8 @@ def notes(settings: dict, searches: list[dict], builds: list[dict]) -> Iterator[
         f"memory, on {build['device']}, {in_threads(build['threads'])} (graphs: 1). MB: the files of the index."
         for build in builds
     )
+    if settings["sampled"]:
+        yield SAMPLE_NOTE
     if settings["seen"]:
         yield SEEN_NOTE.removeprefix(f"{SEEN_MARK} ")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from stillroom.column_means import Column, column_value, columns_of, group_notes
 from stillroom.config import labels_of, systems_of
 from stillroom.files import atomic_path
 from stillroom.seed_lines import EACH, Line, lines_of, with_more
@@ -20,6 +21,10 @@ NOTHING = "–"
 SIGNIFICANT = 0.05
 SEEN_MARK = "†"
 SEEN_NOTE = f"{SEEN_MARK} The encoder has seen text of this kind in its own pre-training: not a zero-shot result."
+SAMPLE_NOTE = (
+    "Searched in a sample of the passages: measures are higher than on all of them, and none is comparable with a "
+    "published one."
+)
 LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -44,24 +49,29 @@ def make_table(
     The CSV starts with the column `system`, as in the paths; its other columns are `<test set> <measure>`.
     """
     metrics = read_metrics(metrics_paths)
-    columns = [(test_set, measure) for test_set in settings["test_sets"] for measure in settings["measures"]]
-    lines = table_lines(settings, metrics, columns)
+    columns = columns_of(settings)
+    by_row = table_lines(settings, metrics, columns)
+    lines = [line for row in by_row for line in row]
     values = np.array([line.values for line in lines])
-    printed = [f"{test_set} {printed_measure(measure)}" for test_set, measure in columns]
+    printed = [f"{column.name} {printed_measure(column.measure)}" for column in columns]
+    cells = marked(values, printed, np.array([line.competes for line in lines]))
+    row_places = [place for place, row in enumerate(by_row) for _ in row]
     counts = {test_set: queries_of(metrics, test_set) for test_set in settings["test_sets"]}
     notes = [f"Queries: {', '.join(f'{test_set} {count:,}' for test_set, count in counts.items())}."]
-    notes += [SEEN_NOTE] if settings["seen"] else []
+    notes += group_notes(settings)
+    notes += [SAMPLE_NOTE] if settings["sampled"] else []
+    notes += [SEEN_NOTE] if settings["seen"] or settings["seen_apart"] else []
     notes += seeds_notes(settings)
     notes += expectation_notes(settings, metrics)
     write_table(
         title=settings["title"],
         rows=[(line.system, line.labels) for line in lines],
-        headers=[f"{test_set} {measure}" for test_set, measure in columns],
+        headers=[f"{column.name} {column.measure}" for column in columns],
         printed=printed,
         values=values,
         notes=notes,
         paths=(csv_path, md_path, tex_path),
-        cells=marked(values, printed, np.array([line.competes for line in lines])),
+        cells=seen_cells(cells, row_places, columns, settings["seen_apart"]),
         label_headers=settings["label_columns"],
     )
 
@@ -75,14 +85,31 @@ def read_metrics(paths: list[str]) -> Metrics:
     return metrics
 
 
-def table_lines(settings: dict, metrics: Metrics, columns: list[tuple[str, str]]) -> list[Line]:
-    """The lines of a table in their order, with the values of its columns."""
+def table_lines(settings: dict, metrics: Metrics, columns: list[Column]) -> list[list[Line]]:
+    """The lines of each row of a table, with the values of its columns."""
 
     def values_of(system: str) -> np.ndarray:
-        return np.array([mean_of(metrics, test_set, system, measure) for test_set, measure in columns])
+        return np.array([value_of(column, system) for column in columns])
+
+    def value_of(column: Column, system: str) -> float:
+        means = {test_set: mean_of(metrics, test_set, system, column.measure) for test_set in column.test_sets}
+        return column_value(column, means)
 
     rows, how = systems_of_rows(settings), settings["over_seeds"]
-    return [line for labels, systems in rows for line in lines_of(labels, systems, how, values_of)]
+    return [lines_of(labels, systems, how, values_of) for labels, systems in rows]
+
+
+def seen_cells(cells: Cells, row_places: list[int], columns: list[Column], seen_apart: dict[str, list[int]]) -> Cells:
+    """The cells with a mark where a row's encoder has seen text of this kind, but not of all of the table's kinds."""
+
+    def with_mark(text: str, place: int, column: Column) -> str:
+        is_seen = any(place in seen_apart.get(test_set, []) for test_set in column.test_sets)
+        return f"{text} {SEEN_MARK}" if is_seen else text
+
+    return [
+        [(with_mark(text, place, column), best) for (text, best), column in zip(row, columns, strict=True)]
+        for row, place in zip(cells, row_places, strict=True)
+    ]
 
 
 def system_rows(settings: dict) -> list[Row]:
@@ -250,9 +277,10 @@ def markdown(title: str, labels: list[tuple[str, ...]], headers: Headers, cells:
 
 def latex(title: str, labels: list[tuple[str, ...]], headers: Headers, cells: Cells, notes: list[str]) -> str:
     """A booktabs table."""
+    escaped = [[(escape(text), best) for text, best in row] for row in cells]
     lines = [
-        " & ".join([*map(escape, names), *(bold(row, r"\textbf{", "}"))]) + r" \\"
-        for names, row in zip(labels, cells, strict=True)
+        " & ".join([*map(escape, names), *bold(row, r"\textbf{", "}")]) + r" \\"
+        for names, row in zip(labels, escaped, strict=True)
     ]
     return (
         "\n".join(
