@@ -16,6 +16,7 @@ if "experiment" not in config:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/lookups.smk"
+include: "workflow/rules/machines.smk"
 include: "workflow/rules/collections.smk"
 include: "workflow/rules/bm25.smk"
 include: "workflow/rules/training_data.smk"

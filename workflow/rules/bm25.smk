@@ -24,6 +24,9 @@ rule index_bm25:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=0.4),
+        runtime=hours(0.5, per_million=0.3),
     params:
         code=code_of("index_bm25"),
     script:
@@ -44,6 +47,9 @@ rule search_bm25:
     conda:
         ENVIRONMENT
     threads: 4
+    resources:
+        mem_mb=gigabytes(4, per_million=0.4),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=test_set_search,
         code=code_of("search_bm25"),
@@ -67,6 +73,9 @@ rule search_candidates:
     conda:
         ENVIRONMENT
     threads: 4
+    resources:
+        mem_mb=gigabytes(4, per_million=0.5),
+        runtime=hours(1, per_million=1),
     params:
         settings=candidate_search,
         code=code_of("search_candidates"),

@@ -21,6 +21,9 @@ rule fetch_collection:
         f"{RESULTS}/benchmarks/corpora/{{corpus}}/passages.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.1),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=corpus_settings,
         versions=corpus_versions,
@@ -44,6 +47,9 @@ rule tokenize_passages:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(2, per_million=0.2),
+        runtime=hours(0.5, per_million=0.5),
     params:
         settings=encoder_settings,
         code=code_of("tokenize_passages"),
@@ -64,6 +70,9 @@ rule fetch_queries:
         f"{RESULTS}/benchmarks/{{query_set}}/queries.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.2),
+        runtime=hours(0.5, per_million=0.1),
     params:
         settings=query_set_settings,
         versions=query_set_versions,
@@ -83,6 +92,9 @@ rule check_overlap:
         f"{RESULTS}/logs/test_sets/{{test_set}}/overlap.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.1),
+        runtime=hours(0.5, per_million=0.1),
     params:
         code=code_of("check_overlap"),
     script:

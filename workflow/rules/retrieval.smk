@@ -32,6 +32,8 @@ rule encode_passages:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(8, per_million=0.5),
+        runtime=hours(1, per_million=1),
     params:
         code=code_of("encode_passages", ranker_parts),
     script:
@@ -54,6 +56,8 @@ rule encode_queries:
     threads: 1  # mostly imports: two small jobs side by side are faster
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=0.2),
+        runtime=hours(1, per_million=0.1),
     params:
         code=code_of("encode_queries", ranker_parts),
     script:
@@ -77,6 +81,9 @@ rule build_index:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=5),
+        runtime=hours(1, per_million=1.5),
     params:
         settings=index_settings,
         code=code_of("build_index"),
@@ -99,6 +106,9 @@ rule retrieve:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=4),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=retrieval_settings,
         code=code_of("retrieve"),
@@ -122,6 +132,9 @@ rule retrieve_validation_candidates:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=4),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=validation_retrieval,
         code=code_of("retrieve_validation_candidates"),
@@ -148,6 +161,8 @@ rule rerank:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=1),
+        runtime=hours(2, per_million=2),
     params:
         settings=reranking_settings,
         code=code_of("rerank", ranker_parts),
@@ -167,6 +182,9 @@ rule average_runs:
         teacher=any_of(AVERAGED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=1),
+        runtime=hours(0.5, per_million=0.2),
     params:
         code=code_of("average_runs"),
     script:

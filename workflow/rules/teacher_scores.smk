@@ -43,6 +43,8 @@ rule score_triples:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=1),
+        runtime=hours(2, per_million=4),
     params:
         code=code_of("score_triples", ranker_parts),
     script:
@@ -70,6 +72,9 @@ rule average_scores:
         teacher=any_of(AVERAGED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=1),
+        runtime=hours(0.5, per_million=0.3),
     params:
         teacher=teacher_settings,
         code=code_of("average_scores"),
@@ -90,6 +95,9 @@ rule fetch_scores:
         suffix=r"tsv(\.gz)?",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2),
+        runtime=hours(4),
     params:
         settings=download_settings,
         code=code_of("fetch_scores"),
@@ -116,6 +124,9 @@ rule join_scores:
         teacher=any_of(PUBLISHED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=1),
+        runtime=hours(0.5, per_million=0.3),
     params:
         settings=join_settings,
         code=code_of("join_scores"),

@@ -32,6 +32,9 @@ rule fetch_triples:
         training_set=any_of(GIVEN),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.5),
+        runtime=hours(1, per_million=0.4),
     params:
         settings=training_set_settings,
         code=code_of("fetch_triples", training_set_parts),
@@ -56,6 +59,9 @@ rule extract_triples:
         training_set=any_of(EXTRACTED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.5),
+        runtime=hours(1, per_million=0.4),
     params:
         settings=extraction_settings,
         code=code_of("extract_triples"),
@@ -79,6 +85,9 @@ rule retrieve_negatives:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=4),
+        runtime=hours(1, per_million=2),
     params:
         settings=finder_settings,
         code=code_of("retrieve_negatives"),
@@ -106,6 +115,9 @@ rule sample_triples:
         training_set=any_of(SAMPLED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=1),
+        runtime=hours(1, per_million=0.3),
     params:
         settings=training_set_settings,
         code=code_of("sample_triples"),
@@ -127,6 +139,9 @@ rule audit_triples:
     priority: 1  # before rankers are trained on them
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=2),
+        runtime=hours(0.5, per_million=0.3),
     params:
         code=code_of("audit_triples"),
     script:
