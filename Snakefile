@@ -14,6 +14,10 @@ if "experiment" not in config:
     configfile: "config.yaml"
 
 
+# Used with `--sdm apptainer` only.
+container: "envs/stillroom.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/lookups.smk"
 include: "workflow/rules/machines.smk"

@@ -31,10 +31,10 @@ def check_account(account: str, partition: str) -> None:
     asked = run("sbatch", "--test-only", "--ntasks=1", "--time=1", "--output=/dev/null", *options, "--wrap=true")
     if asked.returncode == 0 or not re.search(r"\baccount\b", asked.stderr, re.IGNORECASE):
         return
+    place = f"partition {partition}" if partition else "cluster"
     found = f"does not take the account {account}" if account else "takes no job without an account, and none is set"
-    place = f" in the partition {partition}" if partition else ""
     raise SlurmError(
-        f"slurm: the cluster {found}{place}; set slurm_account, under default-resources in {PROFILE}, to one of yours "
+        f"slurm: the {place} {found}; set slurm_account, under default-resources in {PROFILE}, to one of yours "
         "(`sacctmgr show associations user=$USER format=account` lists them)."
     )
 
