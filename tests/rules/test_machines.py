@@ -66,8 +66,3 @@ def test_slurms_profile_keeps_a_training_one_process_on_one_machine_and_sites_ca
     assert training["runtime"] == "1440" and training["mem_mb"] == "0"
     plan = project.plan("--profile", "profiles/slurm", "--profile", "profiles/no_gpu", *MSMARCO, "--", TRAINING)
     assert asked(plan)["train_ranker"]["gpu"] == "0"
-
-
-def test_what_needs_the_network_stays_where_snakemake_runs(project):
-    text = project.plan(*MSMARCO, "--", VECTORS).text
-    assert {"fetch_collection", "fetch_queries"} <= set(re.findall(r"^localrule (\w+):$", text, re.MULTILINE))
