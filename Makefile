@@ -7,7 +7,7 @@ VENV := .venv
 # Un-activated, snakemake would start scripts without the environment's programs.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint benchmark lock readme clean
+.PHONY: all test test-cluster lint benchmark lock readme clean
 
 all: $(VENV)/installed
 	snakemake --cores $(CORES) all
@@ -15,6 +15,11 @@ all: $(VENV)/installed
 
 test: $(VENV)/installed-dev lint
 	python -m pytest
+
+# Through a real Slurm of one node, as root on Debian; with WHOLE=--whole the default experiment, not a small cut of it.
+test-cluster: $(VENV)/installed-dev
+	@command -v slurmctld >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	python -m pytest tests/cluster $(WHOLE)
 
 lint: $(VENV)/installed-dev
 	ruff check .

@@ -14,8 +14,13 @@ if "experiment" not in config:
     configfile: "config.yaml"
 
 
+# Used with `--sdm apptainer` only.
+container: "envs/stillroom.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/lookups.smk"
+include: "workflow/rules/machines.smk"
 include: "workflow/rules/collections.smk"
 include: "workflow/rules/bm25.smk"
 include: "workflow/rules/training_data.smk"

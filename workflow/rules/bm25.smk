@@ -27,6 +27,9 @@ rule index_bm25:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=0.4),
+        runtime=hours(0.5, per_million=0.3),
     params:
         fields=has_fields,
         code=code_of("index_bm25"),
@@ -48,6 +51,9 @@ rule search_bm25:
     conda:
         ENVIRONMENT
     threads: 4
+    resources:
+        mem_mb=gigabytes(4, per_million=0.4),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=test_set_search,
         code=code_of("search_bm25"),
@@ -71,6 +77,9 @@ rule search_candidates:
     conda:
         ENVIRONMENT
     threads: 4
+    resources:
+        mem_mb=gigabytes(4, per_million=0.5),
+        runtime=hours(1, per_million=1),
     params:
         settings=candidate_search,
         code=code_of("search_candidates"),

@@ -23,6 +23,9 @@ rule fetch_candidates:
         reranking=FROM_FILES,
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2),
+        runtime=hours(4),
     params:
         settings=candidate_file_settings,
         code=code_of("fetch_candidates"),
@@ -45,6 +48,9 @@ rule import_candidates:
         reranking=FROM_FILES,
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4),
+        runtime=hours(1),
     params:
         settings=import_settings,
         code=code_of("import_candidates"),

@@ -30,9 +30,12 @@ rule download_dataset:
     wildcard_constraints:
         dataset=any_of(DATASETS),
         part="docs|raw|queries|docpairs",
+    retries: 2
     conda:
         ENVIRONMENT
-    retries: 2
+    resources:
+        mem_mb=gigabytes(2),
+        runtime=hours(8),
     params:
         code=code_of("download_dataset"),
     script:
@@ -53,6 +56,9 @@ rule choose_passages:
         corpus=any_of(SAMPLED_CORPORA),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.1),
+        runtime=hours(1, per_million=0.2),
     params:
         settings=choice_settings,
         versions=corpus_versions,
@@ -73,6 +79,9 @@ rule fetch_collection:
         f"{RESULTS}/benchmarks/corpora/{{corpus}}/passages.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.1),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=corpus_settings,
         versions=corpus_versions,
@@ -96,6 +105,9 @@ rule tokenize_passages:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(2, per_million=0.2),
+        runtime=hours(0.5, per_million=0.5),
     params:
         settings=encoder_settings,
         code=code_of("tokenize_passages"),
@@ -118,6 +130,9 @@ rule fetch_queries:
         f"{RESULTS}/benchmarks/{{query_set}}/queries.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.2),
+        runtime=hours(0.5, per_million=0.1),
     params:
         settings=query_set_settings,
         versions=query_set_versions,
@@ -137,6 +152,9 @@ rule check_overlap:
         f"{RESULTS}/logs/test_sets/{{test_set}}/overlap.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.1),
+        runtime=hours(0.5, per_million=0.1),
     params:
         code=code_of("check_overlap"),
     script:

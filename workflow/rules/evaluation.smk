@@ -38,6 +38,9 @@ rule measure:
         system=SYSTEM,
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3, per_million=1),
+        runtime=hours(0.5, per_million=0.1),
     params:
         settings=measure_settings,
         code=code_of("measure"),
@@ -60,6 +63,8 @@ rule measure_efficiency:
     threads: all_cores
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=0.2),
+        runtime=hours(1, per_million=0.1),
     params:
         settings=efficiency_settings,
         code=code_of("measure_efficiency", ranker_parts),
@@ -80,6 +85,9 @@ rule measure_index:
     conda:
         ENVIRONMENT
     threads: all_cores
+    resources:
+        mem_mb=gigabytes(4, per_million=5),
+        runtime=hours(1, per_million=3),
     params:
         settings=build_costs_settings,
         code=code_of("measure_index"),
@@ -99,6 +107,9 @@ rule measure_search:
     conda:
         ENVIRONMENT
     threads: all_cores
+    resources:
+        mem_mb=gigabytes(4, per_million=4),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=search_costs_settings,
         code=code_of("measure_search"),

@@ -20,6 +20,9 @@ rule cluster_queries:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=0.5),
+        runtime=hours(1, per_million=0.2),
     params:
         settings=clustering_settings,
         code=code_of("cluster_queries"),

@@ -29,6 +29,8 @@ rule train_ranker:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=1),
+        runtime=training_time,
     params:
         settings=ranker_settings,
         code=code_of("train_ranker", ranker_parts),
@@ -47,6 +49,9 @@ rule export_ranker:
         ranker=any_of(UNTRAINED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(6),
+        runtime=hours(1),
     params:
         settings=ranker_settings,
         code=code_of("export_ranker", ranker_parts),

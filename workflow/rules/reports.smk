@@ -24,6 +24,9 @@ rule make_table:
         f"{RESULTS}/logs/tables/{{table}}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(0.5),
     params:
         settings=table_settings,
         code=code_of("make_table"),
@@ -44,6 +47,9 @@ rule make_length_table:
         f"{RESULTS}/logs/tables/{{length_table}}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3, per_million=0.5),
+        runtime=hours(0.5),
     params:
         settings=length_table_settings,
         code=code_of("make_length_table"),
@@ -63,6 +69,9 @@ rule make_efficiency_table:
         f"{RESULTS}/logs/tables/{{efficiency_table}}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(0.5),
     params:
         settings=efficiency_table_settings,
         code=code_of("make_efficiency_table"),
@@ -82,6 +91,9 @@ rule make_search_table:
         f"{RESULTS}/logs/tables/{{search_table}}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(0.5),
     params:
         settings=search_table_settings,
         code=code_of("make_search_table"),
@@ -100,6 +112,9 @@ rule plot_search:
         f"{RESULTS}/logs/figures/{{search_table}}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(0.5),
     params:
         settings=search_figure_settings,
         code=code_of("plot_search"),

@@ -23,6 +23,9 @@ rule compare_published:
         f"{RESULTS}/logs/tables/{REPRODUCTION}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(1),
     params:
         settings=reproduction_settings,
         code=code_of("compare_published"),
@@ -41,6 +44,9 @@ rule explain_cell:
         f"{RESULTS}/logs/ladders/{{ladder}}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(1),
     params:
         settings=ladder_settings,
         code=code_of("explain_cell"),

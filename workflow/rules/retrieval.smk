@@ -37,6 +37,8 @@ rule encode_passages:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(8, per_million=0.5),
+        runtime=hours(1, per_million=1),
     params:
         precision=PRECISION,
         code=code_of("encode_passages", ranker_parts),
@@ -60,6 +62,8 @@ rule encode_shard:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(8, per_million=0.1),
+        runtime=hours(1, per_million=1),
     params:
         vectors=str(rules.encode_passages.output.vectors),
         shards=shards_of_corpus,
@@ -83,6 +87,9 @@ rule join_vectors:
         corpus=any_of(IN_SHARDS),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2),
+        runtime=hours(1),
     params:
         precision=PRECISION,
         code=code_of("join_vectors", ranker_parts),
@@ -106,6 +113,8 @@ rule encode_queries:
     threads: 1  # mostly imports: two small jobs side by side are faster
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=0.2),
+        runtime=hours(1, per_million=0.1),
     params:
         precision=PRECISION,
         code=code_of("encode_queries", ranker_parts),
@@ -131,6 +140,9 @@ rule build_index:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=gigabytes(4, per_million=5),
+        runtime=hours(1, per_million=1.5),
     params:
         settings=index_settings,
         code=code_of("build_index"),
@@ -155,6 +167,8 @@ rule retrieve:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(4, per_million=4),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=retrieval_settings,
         code=code_of("retrieve"),
@@ -180,6 +194,8 @@ rule retrieve_validation_candidates:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(4, per_million=4),
+        runtime=hours(1, per_million=0.5),
     params:
         settings=validation_retrieval,
         code=code_of("retrieve_validation_candidates"),
@@ -206,6 +222,8 @@ rule rerank:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=1),
+        runtime=hours(2, per_million=2),
     params:
         settings=reranking_settings,
         precision=PRECISION,
@@ -226,6 +244,9 @@ rule average_runs:
         teacher=any_of(AVERAGED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=1),
+        runtime=hours(0.5, per_million=0.2),
     params:
         code=code_of("average_runs"),
     script:

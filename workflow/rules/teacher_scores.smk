@@ -48,6 +48,8 @@ rule score_triples:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=1),
+        runtime=hours(2, per_million=4),
     params:
         precision=PRECISION,
         code=code_of("score_triples", ranker_parts),
@@ -73,6 +75,8 @@ rule score_shard:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(6, per_million=1),
+        runtime=hours(2, per_million=4),
     params:
         shards=shards_of_triples,
         precision=PRECISION,
@@ -104,6 +108,8 @@ rule join_pair_scores:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(4, per_million=0.5),
+        runtime=hours(1),
     params:
         precision=PRECISION,
         code=code_of("join_pair_scores", ranker_parts),
@@ -132,6 +138,9 @@ rule average_scores:
         teacher=any_of(AVERAGED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=1),
+        runtime=hours(0.5, per_million=0.3),
     params:
         teacher=teacher_settings,
         code=code_of("average_scores"),
@@ -154,9 +163,12 @@ rule fetch_scores:
     wildcard_constraints:
         teacher=any_of(DOWNLOADED),
         suffix=r"tsv(\.gz)?",
+    retries: 2
     conda:
         ENVIRONMENT
-    retries: 2
+    resources:
+        mem_mb=gigabytes(2),
+        runtime=hours(4),
     params:
         settings=download_settings,
         code=code_of("fetch_scores"),
@@ -183,6 +195,9 @@ rule join_scores:
         teacher=any_of(PUBLISHED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=1),
+        runtime=hours(0.5, per_million=0.3),
     params:
         settings=join_settings,
         code=code_of("join_scores"),

@@ -33,6 +33,9 @@ rule fetch_triples:
         training_set=any_of(GIVEN),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.5),
+        runtime=hours(1, per_million=0.4),
     params:
         settings=training_set_settings,
         code=code_of("fetch_triples", training_set_parts),
@@ -57,6 +60,9 @@ rule extract_triples:
         training_set=any_of(EXTRACTED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=0.5),
+        runtime=hours(1, per_million=0.4),
     params:
         settings=extraction_settings,
         code=code_of("extract_triples"),
@@ -82,6 +88,8 @@ rule retrieve_negatives:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=gigabytes(4, per_million=4),
+        runtime=hours(1, per_million=2),
     params:
         settings=finder_settings,
         code=code_of("retrieve_negatives"),
@@ -109,6 +117,9 @@ rule sample_triples:
         training_set=any_of(SAMPLED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(2, per_million=1),
+        runtime=hours(1, per_million=0.3),
     params:
         settings=training_set_settings,
         code=code_of("sample_triples"),
@@ -130,6 +141,9 @@ rule audit_triples:
     priority: 1  # before rankers are trained on them
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(4, per_million=2),
+        runtime=hours(0.5, per_million=0.3),
     params:
         code=code_of("audit_triples"),
     script:

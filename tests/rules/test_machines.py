@@ -1,0 +1,68 @@
+"""What jobs ask of a machine: memory and time that grow with the collection, and profiles that cover every rule."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROFILES = ROOT / "profiles"
+RULE = re.compile(r"^rule (?P<name>\w+):\n(?P<body>(?:(?: .*)?\n)*)", re.MULTILINE)
+RULES = {
+    found["name"]: found["body"]
+    for file in sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+    for found in RULE.finditer(file.read_text(encoding="utf-8"))
+}
+ASKED = re.compile(r"^(?:local)?rule (?P<rule>\w+):\n(?:    .*\n)*?    resources: (?P<resources>.*)$", re.MULTILINE)
+MSMARCO = ["--configfile", "experiments/msmarco.yaml"]
+TRAINING = "results/msmarco/rankers/bert_dot/seed-1/model.safetensors"
+VECTORS = "results/msmarco/embeddings/msmarco/bert_dot/seed-1/passages.npy"
+
+
+def profile(name):
+    return yaml.safe_load((PROFILES / name / "config.yaml").read_text(encoding="utf-8"))
+
+
+def asked(plan):
+    """Rule → what its last job asks for: {"train_ranker": {"gpu": "1", "mem_mb": "7000", …}}."""
+    found = {job["rule"]: job["resources"].split(", ") for job in ASKED.finditer(plan.text)}
+    return {rule: dict(part.split("=", 1) for part in parts) for rule, parts in found.items()}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, body in RULES.items() if "    script:\n" in body))
+def test_every_rule_says_how_much_memory_and_time_it_needs(name):
+    assert re.search(r"^        mem_mb=\w+.*,$", RULES[name], re.MULTILINE)
+    assert re.search(r"^        runtime=\w+.*,$", RULES[name], re.MULTILINE)
+
+
+def test_the_profile_of_machines_without_a_gpu_covers_every_rule_that_asks_for_one():
+    asking = {name for name, body in RULES.items() if re.search(r"^        gpu=1,$", body, re.MULTILINE)}
+    assert profile("no_gpu") == {"set-resources": {name: {"gpu": 0} for name in asking}}
+
+
+def test_memory_and_time_grow_with_the_passages_that_the_config_declares_and_with_the_steps(project):
+    resources = asked(project.plan(*MSMARCO, "--", VECTORS))
+    assert resources["encode_passages"]["mem_mb"] == str(round(1000 * (8 + 0.5 * 8.841823)))
+    assert resources["encode_passages"]["runtime"] == str(round(60 * (1 + 8.841823)))
+    assert resources["train_ranker"]["runtime"] == str(60 * (4 + 68))  # 850,000 steps
+    assert all(int(job["mem_mb"]) <= 64_000 for job in resources.values())
+    few = project.config("experiments/msmarco.yaml")["corpora"]["msmarco"] | {"passages": 100_000}
+    project.configure({"corpora.msmarco": few}, "experiments/msmarco.yaml")
+    resources = asked(project.plan(*MSMARCO, "--", VECTORS))
+    assert resources["encode_passages"]["mem_mb"] == "8050"
+
+
+def test_a_second_attempt_has_twice_the_memory_and_time(project):
+    first, second = (asked(project.plan("--attempt", str(number), "--", "all"))["rerank"] for number in (1, 2))
+    assert int(second["mem_mb"]) == 2 * int(first["mem_mb"]) and int(second["runtime"]) == 2 * int(first["runtime"])
+
+
+def test_slurms_profile_keeps_a_training_one_process_on_one_machine_and_sites_cap_what_jobs_ask_for(project):
+    caps = ["--resources", "runtime=1440", "mem_mb=0"]
+    resources = asked(project.plan("--profile", "profiles/slurm", *caps, *MSMARCO, "--", TRAINING))
+    training = resources["train_ranker"]
+    assert (training["gpu"], training["tasks"], training["nodes"]) == ("1", "0", "1")
+    assert training["runtime"] == "1440" and training["mem_mb"] == "0"
+    plan = project.plan("--profile", "profiles/slurm", "--profile", "profiles/no_gpu", *MSMARCO, "--", TRAINING)
+    assert asked(plan)["train_ranker"]["gpu"] == "0"

@@ -1,0 +1,78 @@
+"""What jobs need of a machine, which of them stay where Snakemake runs, and what is asked of a cluster beforehand.
+
+Memory and time are what a job may take at most, not what it usually takes: a cluster ends it there. Both are estimates
+for a GPU of 24 GB and, where a rule has more threads, for eight cores; the second attempt has twice as much of both, and
+the third three times. `--set-resources` replaces them, `--resources mem_mb=… runtime=…` caps them.
+"""
+
+from stillroom.slurm import SlurmError, check_slurm
+
+ASSUMED_PASSAGES = 1_000_000  # in a corpus whose block in the config does not say how many
+HOURS_PER_STEP = 1 / 12_500  # of a training: 3.5 steps a second
+
+
+def gigabytes(base, per_million=0):
+    """Memory in MB, a function of the job: `base`, and more for every million passages of its corpus."""
+
+    def mem_mb(wildcards, attempt):
+        return round(1000 * attempt * (base + per_million * millions_of_passages(wildcards)))
+
+    return mem_mb
+
+
+def hours(base, per_million=0):
+    """Time in minutes, a function of the job: `base`, and more for every million passages of its corpus."""
+
+    def runtime(wildcards, attempt):
+        return round(60 * attempt * (base + per_million * millions_of_passages(wildcards)))
+
+    return runtime
+
+
+def training_time(wildcards, attempt):
+    """Time in minutes for a ranker's training."""
+    training = CONFIG["training"][CONFIG["rankers"][wildcards.ranker]["training"]]
+    return round(60 * attempt * (4 + training["steps"] * HOURS_PER_STEP))
+
+
+def millions_of_passages(wildcards):
+    """The passages of a job's corpus, in millions."""
+    corpus = corpus_of_job(wildcards)
+    return (CONFIG["corpora"][corpus]["passages"] or ASSUMED_PASSAGES) / 1e6 if corpus else 0
+
+
+def corpus_of_job(wildcards):
+    """The corpus of whatever a job's wildcards name; None where they name nothing that has one."""
+    if hasattr(wildcards, "corpus"):
+        return wildcards.corpus
+    if {"query_set", "test_set", "training_set"} & {*wildcards.keys()}:
+        return corpus_of(wildcards)
+    if hasattr(wildcards, "length_table"):
+        return CONFIG["test_sets"][CONFIG["length_tables"][wildcards.length_table]["test_set"]]["corpus"]
+    if hasattr(wildcards, "clustering"):
+        training_set = CONFIG["clusterings"][wildcards.clustering]["training_set"]
+    elif hasattr(wildcards, "ranker"):
+        training_set = CONFIG["rankers"][wildcards.ranker]["training_set"]
+    else:
+        return None
+    return CONFIG["training_sets"][training_set]["corpus"] if training_set else None
+
+
+# What needs the network, which the nodes of many clusters have not, or takes seconds. On one machine this means nothing.
+localrules:
+    fetch_collection,
+    fetch_queries,
+    fetch_triples,
+    fetch_scores,
+    export_ranker,
+    check_overlap,
+
+
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        submitted = [job.resources for job in workflow.dag.needrun_jobs() if not job.is_local]
+        asked = {(str(job.get("slurm_account") or ""), str(job.get("slurm_partition") or "")) for job in submitted}
+        try:
+            check_slurm(sorted(asked), workflow.executor_settings.status_command)
+        except SlurmError as error:
+            raise WorkflowError(str(error))
