@@ -30,9 +30,9 @@ rule download_dataset:
     wildcard_constraints:
         dataset=any_of(DATASETS),
         part="docs|raw|queries|docpairs",
+    retries: 2
     conda:
         ENVIRONMENT
-    retries: 2
     params:
         code=code_of("download_dataset"),
     script:

@@ -92,9 +92,9 @@ rule fetch_scores:
     wildcard_constraints:
         teacher=any_of(DOWNLOADED),
         suffix=r"tsv(\.gz)?",
+    retries: 2
     conda:
         ENVIRONMENT
-    retries: 2
     params:
         settings=download_settings,
         code=code_of("fetch_scores"),
