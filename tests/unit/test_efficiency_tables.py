@@ -79,7 +79,7 @@ def test_the_csv_has_full_numbers_and_markdown_units_that_read_well(make):
         ["Dot", "66.4", "23.7", "900", "3.07", "512"],
     ]
     assert "**" not in markdown and r"\textbf" not in latex
-    assert r"\caption{Costs \& more}" in latex and "Cross & 66.4 & 2,023 & 2,023 & – & 512" in latex
+    assert r"\caption{Costs \& more}" in latex and "Cross & 66.4 & 2,023 & 2,023 & -- & 512" in latex
 
 
 def test_the_bytes_of_an_index_are_those_of_its_files_per_passage(make, write_index):
