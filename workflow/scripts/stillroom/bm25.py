@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from stillroom.files import atomic_path
 from stillroom.java import start_java
 from stillroom.log import ProgressMeter, duration
+from stillroom.parquet import open_parquet
 from stillroom.runs import Ranking, write_run
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def write_json_collection(passages_path: str | Path, folder: Path, fields: bool)
 
     These are the ones whose `contents` are empty, whatever their titles.
     """
-    passages = pq.ParquetFile(passages_path)
+    passages = open_parquet(passages_path)
     empty = 0
     meter = ProgressMeter(total=passages.metadata.num_rows, unit="passages read")
     columns = ["passage_id", "text", *([TITLE] if fields else [])]

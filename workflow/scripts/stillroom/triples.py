@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillroom.files import workplace
+from stillroom.parquet import open_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def mapped_triples(triples_path: str | Path, output: str | Path) -> Iterator[Tri
 def fill_columns(columns: np.ndarray, path: str | Path, names: list[str]) -> None:
     """Write columns of a Parquet file into the rows of an array (null as NaN), a block at a time."""
     start = 0
-    for batch in pq.ParquetFile(path).iter_batches(BLOCK_TRIPLES, columns=names):
+    for batch in open_parquet(path).iter_batches(BLOCK_TRIPLES, columns=names):
         for column, name in zip(columns, names, strict=True):
             column[start : start + len(batch)] = batch[name].to_numpy(zero_copy_only=False)
         start += len(batch)
