@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from stillroom.counts import write_counts
 from stillroom.files import write_json
 from stillroom.id_rows import IdRows
+from stillroom.parquet import open_parquet
 from stillroom.query_ranges import query_ranges
 from stillroom.runs import read_qrels
 from stillroom.triples import Triples, blocks_of, check_known, mapped_triples, pair_keys
@@ -86,7 +87,7 @@ def count_texts(path: str | Path, is_counted: np.ndarray) -> tuple[int, int]:
     (Rankers log what their own limits cut.)
     """
     empty = unfinished = start = 0
-    for batch in pq.ParquetFile(path).iter_batches(BATCH_TEXTS, columns=["text"]):
+    for batch in open_parquet(path).iter_batches(BATCH_TEXTS, columns=["text"]):
         texts = batch["text"].filter(pa.array(is_counted[start : start + len(batch)]))
         empty += pc.sum(pc.equal(pc.utf8_trim_whitespace(texts), "")).as_py() or 0
         unfinished += pc.sum(pc.match_substring_regex(texts, r"[\p{L},]\s*$")).as_py() or 0

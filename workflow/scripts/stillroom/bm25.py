@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from stillroom.files import atomic_path
 from stillroom.java import start_java
 from stillroom.log import ProgressMeter, duration
+from stillroom.parquet import open_parquet
 from stillroom.runs import Ranking, write_run
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def index_passages(*, passages_path: str | Path, index_folder: str | Path, threa
 
 def write_json_collection(passages_path: str | Path, folder: Path) -> tuple[int, int]:
     """Write the passages as Anserini's JsonCollection; the number of all and of the empty ones among them."""
-    passages = pq.ParquetFile(passages_path)
+    passages = open_parquet(passages_path)
     empty = 0
     meter = ProgressMeter(total=passages.metadata.num_rows, unit="passages read")
     batches = passages.iter_batches(PASSAGES_PER_FILE, columns=["passage_id", "text"])

@@ -10,7 +10,6 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from pyarrow import csv
 
@@ -28,6 +27,7 @@ from stillroom.index_factory import (
     set_parameters,
 )
 from stillroom.log import ProgressMeter
+from stillroom.parquet import open_parquet
 from stillroom.runs import Ranking, write_run
 from stillroom.vectors import is_vectors, open_vectors
 
@@ -55,7 +55,7 @@ def build_index(
     The exact index is the file of the vectors, by a second name.
     """
     vectors_PD = open_vectors(vectors_path)
-    passages = pq.ParquetFile(passages_path)
+    passages = open_parquet(passages_path)
     if (count := passages.metadata.num_rows) != len(vectors_PD):
         raise ValueError(f"{vectors_path}: expected {count:,} vectors (passages), found {len(vectors_PD):,}.")
     with atomic_path(index_folder) as folder:

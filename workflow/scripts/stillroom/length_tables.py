@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from stillroom.parquet import open_parquet
 from stillroom.runs import read_qrels
 from stillroom.tables import SEEN_NOTE, printed_measure, read_metrics, system_rows, write_table
 
@@ -63,7 +63,7 @@ def relevant_words(qrels_path: str | Path, passages_path: str | Path) -> dict[st
     qrels = read_qrels(qrels_path)
     judged_ids = pa.array(qrels["passage_id"], pa.string())
     words = {}
-    for batch in pq.ParquetFile(passages_path).iter_batches(BATCH_TEXTS, columns=["passage_id", "text"]):
+    for batch in open_parquet(passages_path).iter_batches(BATCH_TEXTS, columns=["passage_id", "text"]):
         judged = batch.filter(pc.is_in(batch["passage_id"], value_set=judged_ids))
         texts = zip(judged["passage_id"].to_pylist(), judged["text"].to_pylist(), strict=True)
         words |= {passage_id: len(text.split()) for passage_id, text in texts}

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from stillroom.candidates import judge
 from stillroom.files import atomic_path, workplace, write_json
 from stillroom.id_rows import read_ids
+from stillroom.parquet import open_parquet
 from stillroom.triples import BLOCK_TRIPLES, Triples, blocks_of, mapped_triples, pair_keys
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def mean_scores(paths: list[str], output: str | Path) -> Iterator[tuple[np.ndarr
         means = np.lib.format.open_memmap(folder / "means.npy", "w+", np.float64, (count,))
         for path in paths:
             is_same, start = pq.read_metadata(path).num_rows == count, 0
-            for batch in pq.ParquetFile(path).iter_batches(BLOCK_TRIPLES) if is_same else ():
+            for batch in open_parquet(path).iter_batches(BLOCK_TRIPLES) if is_same else ():
                 rows = slice(start, start + len(batch))
                 found = pair_keys(batch["query"].to_numpy(), batch["passage"].to_numpy())
                 if path == paths[0]:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from stillroom.encoders import load_tokenizer
 from stillroom.files import atomic_path
 from stillroom.log import ProgressMeter
+from stillroom.parquet import open_parquet
 from stillroom.token_store import Tokens
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def tokenize_passages(
     """Write the token store of a corpus: ids.bin (row after row), offsets.npy, tokens.json; streamed."""
     tokenizer = load_tokenizer(weights, revision)
     dtype = np.dtype("<u2" if len(tokenizer) <= 1 << 16 else "<u4")
-    passages = pq.ParquetFile(passages_path)
+    passages = open_parquet(passages_path)
     meter = ProgressMeter(total=passages.metadata.num_rows, unit="passages tokenized")
     lengths = [np.empty(0, np.int32)]
     with atomic_path(tokens_folder) as folder:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillroom.files import workplace
+from stillroom.parquet import open_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def mapped_triples(triples_path: str | Path, output: str | Path) -> Iterator[Tri
 def fill_columns(columns: np.ndarray, path: str | Path, names: list[str]) -> None:
     """Write columns of a Parquet file into the rows of an array (null as NaN), a block at a time."""
     start = 0
-    for batch in pq.ParquetFile(path).iter_batches(BLOCK_TRIPLES, columns=names):
+    for batch in open_parquet(path).iter_batches(BLOCK_TRIPLES, columns=names):
         for column, name in zip(columns, names, strict=True):
             column[start : start + len(batch)] = batch[name].to_numpy(zero_copy_only=False)
         start += len(batch)
