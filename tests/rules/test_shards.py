@@ -26,32 +26,34 @@ def test_every_shard_is_a_job_and_one_more_joins_them(cut, project):
     assert {renamed.get(rule, rule): jobs for rule, jobs in sharded.items()} == whole
 
 
-def test_shards_are_not_kept_and_made_again_with_what_they_were_joined_to(cut):
-    cut.finish()
-    folder = cut.folder / "results" / "pydocs"
-    shards = [path for path in folder.rglob("shards") if "logs" not in path.parts and "benchmarks" not in path.parts]
-    for path in shards:
-        shutil.rmtree(path)
-    assert cut.plan().jobs == []
-    vectors = sorted(folder.glob("embeddings/**/passages.faiss"))[0]
-    vectors.unlink()
-    plan = cut.plan("--", str(vectors.relative_to(cut.folder)))
-    assert plan.rules == {"encode_shard": 3, "join_vectors": 1}
-
-
-def test_an_edit_of_the_encoding_makes_all_shards_again(cut):
+@pytest.fixture
+def joined(cut):
+    """The same when all is done: the shards are not kept."""
     cut.finish()
     for path in (cut.folder / "results" / "pydocs").rglob("shards"):
         shutil.rmtree(path)
-    cut.append(cut.library("encoding"), "X = 1")
-    rules = cut.plan().rules
-    assert rules["encode_shard"] == 3 * rules["join_vectors"] > 0
-    assert "score_shard" not in rules and "train_ranker" not in rules
+    return cut
 
 
-def test_another_precision_encodes_scores_and_reranks_again(cut):
-    cut.finish()
-    cut.configure({"inference": {"precision": "bf16"}})
-    changed = cut.plan().changed()
-    assert {"encode_queries", "rerank", "join_vectors", "join_pair_scores"} <= changed.keys()
-    assert "train_ranker" not in changed
+def test_shards_are_made_again_only_with_what_they_were_joined_to(joined):
+    assert joined.plan().jobs == []
+    vectors = min((joined.folder / "results" / "pydocs").glob("embeddings/**/passages.faiss"))
+    vectors.unlink()
+    plan = joined.plan("--", str(vectors.relative_to(joined.folder)))
+    assert plan.rules == {"encode_shard": 3, "join_vectors": 1}
+
+
+def test_an_edit_of_the_encoding_makes_all_shards_again(joined):
+    joined.append(joined.library("encoding"), "X = 1")
+    plan = joined.plan()
+    assert plan.rules["encode_shard"] == 3 * plan.rules["join_vectors"] > 0
+    assert "score_shard" not in plan.rules
+    assert plan.trained == ["tas_b/seed-1"]  # by clusters of encoded queries
+
+
+def test_another_precision_encodes_scores_and_reranks_again(joined):
+    joined.configure({"inference": {"precision": "bf16"}})
+    plan = joined.plan()
+    assert {"encode_queries", "rerank", "join_vectors", "join_pair_scores"} <= plan.changed().keys()
+    assert {"encode_shard", "score_shard"} <= plan.rules.keys()
+    assert "train_ranker" not in plan.changed()
