@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from stillroom.encoders import load_tokenizer
 from stillroom.files import atomic_path
@@ -51,7 +50,7 @@ def tokenize_passages(
 
 def tokenize_queries(tokenizer, queries_path: str | Path) -> Tokens:
     """The token ids of a query set, in memory, in the order of queries.parquet."""
-    batches = pq.ParquetFile(queries_path).iter_batches(BATCH_TEXTS, columns=["text"])
+    batches = open_parquet(queries_path).iter_batches(BATCH_TEXTS, columns=["text"])
     found = [token_ids(tokenizer, batch["text"].to_pylist(), np.dtype(np.int32)) for batch in batches]
     ids, lengths = zip(*found, strict=True) if found else ([np.empty(0, np.int32)], [np.empty(0, np.int32)])
     return Tokens(np.concatenate(ids), offsets_of(np.concatenate(lengths)))

@@ -27,6 +27,7 @@ from stillroom.collections.catalogue import use_local_copies
 from stillroom.collections.samples import Sample
 from stillroom.files import atomic_path
 from stillroom.log import ProgressMeter
+from stillroom.parquet import open_parquet
 from stillroom.runs import write_qrels
 
 logger = logging.getLogger(__name__)
@@ -221,7 +222,7 @@ def check_counts(expected: dict[str, int | None], found: dict[str, int], dataset
 def report_unknown_passages(judgements: list[tuple], passages_path: str | Path, dataset_id: str) -> None:
     """Log how many judged passages the collection lacks: they stay in the qrels and can never be found."""
     judged = pa.array({passage_id for _, passage_id, _ in judgements}, pa.string())
-    ids = pq.ParquetFile(passages_path).iter_batches(columns=["passage_id"])
+    ids = open_parquet(passages_path).iter_batches(columns=["passage_id"])
     known = sum(pc.sum(pc.is_in(batch["passage_id"], value_set=judged)).as_py() or 0 for batch in ids)
     if unknown := len(judged) - known:
         logger.warning(
