@@ -22,7 +22,7 @@ def prepare(folder: Path, scale: float) -> None:
     made_up.write_passages(folder / "passages.parquet", round(PASSAGES * scale))
     made_up.write_queries(folder / "queries.parquet", max(1, round(QUERIES * scale)))
     (folder / "json").mkdir()
-    write_json_collection(folder / "passages.parquet", folder / "json")
+    write_json_collection(folder / "passages.parquet", folder / "json", fields=False)
     queries = pq.read_table(folder / "queries.parquet").to_pydict()
     lines = (f"{name}\t{text}\n" for name, text in zip(queries["query_id"], queries["text"], strict=True))
     (folder / "queries.tsv").write_text("".join(lines), encoding="utf-8")
@@ -37,7 +37,8 @@ def index(folder: Path) -> tuple[int, float]:
     from stillroom.bm25 import index_passages
 
     began = time.perf_counter()
-    index_passages(passages_path=folder / "passages.parquet", index_folder=folder / "index", threads=THREADS)
+    paths = {"passages_path": folder / "passages.parquet", "index_folder": folder / "index"}
+    index_passages(**paths, fields=False, threads=THREADS)
     return passages(folder), time.perf_counter() - began
 
 
@@ -67,6 +68,7 @@ def search(folder: Path) -> tuple[int, float]:
         run_path=folder / "ours.trec",
         k1=K1,
         b=B,
+        fields=None,
         depth=DEPTH,
         threads=THREADS,
         tag="bm25",

@@ -80,7 +80,8 @@ def store(folder: Path, size: int) -> dict:
     documents = TsvDocs(LocalFile(folder / f"{size}.tsv"), namespace="made-up", lang="en")
     ir_datasets.registry.register("made-up", ir_datasets.Dataset(documents))
     path = folder / f"{size}.parquet"
-    return measured(lambda: fetch_collection(dataset_id="made-up", text="repaired", passages=size, passages_path=path))
+    whole = {"text": "repaired", "titles": False, "sample": None, "kept_path": None}
+    return measured(lambda: fetch_collection(dataset_id="made-up", **whole, passages=size, passages_path=path))
 
 
 def prepare_passages(folder: Path, scale: float) -> None:
