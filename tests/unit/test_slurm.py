@@ -18,12 +18,13 @@ def programs(tmp_path, monkeypatch):
         path.chmod(0o755)
         return path
 
+    write("scontrol", "echo 'MinJobAge               = 300 sec'")
     return write
 
 
 def test_every_account_and_partition_is_tried_without_a_job(programs, tmp_path):
     programs("sbatch", f'echo "$@" >> {tmp_path}/asked')
-    check_slurm([("", ""), ("mine", "long"), ("mine, other", "")], "squeue")
+    check_slurm([("", ""), ("mine", "long"), ("mine, other", "")], "squeue", 40)
     asked = (tmp_path / "asked").read_text().splitlines()
     assert all("--test-only" in line and "--wrap=true" in line for line in asked)
     assert [[word for word in line.split() if "--account" in word or "--partition" in word] for line in asked] == [
@@ -47,27 +48,37 @@ def test_every_account_and_partition_is_tried_without_a_job(programs, tmp_path):
 def test_a_refused_account_is_one_sentence(programs, asked, message):
     programs("sbatch", f"echo '{INVALID}' >&2; exit 1")
     with pytest.raises(SlurmError) as error:
-        check_slurm([asked], "squeue")
+        check_slurm([asked], "squeue", 40)
     assert str(error.value).startswith(message) and "profiles/slurm/config.yaml" in str(error.value)
 
 
 def test_what_slurm_says_of_other_things_than_accounts_is_left_to_the_jobs(programs):
     programs("sbatch", "echo 'allocation failure: Requested node configuration is not available' >&2; exit 1")
-    check_slurm([("mine", "")], "squeue")
+    check_slurm([("mine", "")], "squeue", 40)
 
 
 def test_an_sacct_that_does_not_work_is_one_sentence_and_another_status_command_does_not_need_it(programs):
     programs("sbatch", "exit 0")
     programs("sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
-    check_slurm([], "squeue")
+    check_slurm([], "squeue", 40)
     with pytest.raises(
         SlurmError, match=r"^slurm: sacct .*\(Slurm accounting storage is disabled\); set slurm-status-c"
     ):
-        check_slurm([], "sacct")
+        check_slurm([], "sacct", 40)
     programs("sacct", "exit 0")
-    check_slurm([], "sacct")
+    check_slurm([], "sacct", 40)
+
+
+def test_a_slurm_that_forgets_jobs_soon_is_asked_sooner(programs):
+    programs("sbatch", "exit 0")
+    programs("scontrol", "echo 'MinJobAge               = 60 sec'")
+    check_slurm([], "squeue", 40)  # no sacct, which the executor would prefer
+    programs("sacct", "exit 1")
+    check_slurm([], "squeue", 20)
+    with pytest.raises(SlurmError, match=r"for 60 s .*; set slurm-init-seconds-before-status-checks: 20 in"):
+        check_slurm([], "squeue", 40)
 
 
 def test_a_machine_without_slurm_is_one_sentence(programs):
     with pytest.raises(SlurmError, match=r"^slurm: there is no program sbatch here; "):
-        check_slurm([], "squeue")
+        check_slurm([], "squeue", 40)

@@ -72,7 +72,8 @@ onstart:
     if workflow.executor_plugin.name == "slurm":
         submitted = [job.resources for job in workflow.dag.needrun_jobs() if not job.is_local]
         asked = {(str(job.get("slurm_account") or ""), str(job.get("slurm_partition") or "")) for job in submitted}
+        settings = workflow.executor_settings
         try:
-            check_slurm(sorted(asked), workflow.executor_settings.status_command)
+            check_slurm(sorted(asked), settings.status_command, settings.init_seconds_before_status_checks)
         except SlurmError as error:
             raise WorkflowError(str(error))

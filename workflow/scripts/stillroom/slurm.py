@@ -12,10 +12,11 @@ class SlurmError(RuntimeError):
     """A cluster that would take no job, or say nothing of those that it took: what to set."""
 
 
-def check_slurm(asked: Iterable[tuple[str, str]], status_command: str) -> None:
-    """Stop if there is no Slurm, if it refuses an account, or if `sacct` would not tell which jobs have ended.
+def check_slurm(asked: Iterable[tuple[str, str]], status_command: str, seconds: int) -> None:
+    """Stop if there is no Slurm, if it refuses an account, or if nothing would tell which jobs have ended.
 
-    `asked` holds the accounts and partitions of the jobs, "" where the profile names none.
+    `asked` holds the accounts and partitions of the jobs, "" where the profile names none; `seconds` pass before the
+    executor first asks for them.
     """
     if shutil.which("sbatch") is None:
         raise SlurmError("slurm: there is no program sbatch here; start the workflow on a login node of the cluster.")
@@ -23,6 +24,8 @@ def check_slurm(asked: Iterable[tuple[str, str]], status_command: str) -> None:
         check_account(re.split(r"[,\s]+", accounts)[0], partition)
     if status_command == "sacct":
         check_accounting()
+    else:
+        check_memory_of_jobs(seconds)
 
 
 def check_account(account: str, partition: str) -> None:
@@ -40,13 +43,30 @@ def check_account(account: str, partition: str) -> None:
 
 
 def check_accounting() -> None:
-    """Have `sacct` list nothing: where Slurm keeps no accounts it fails, and the workflow would wait for ever."""
-    listed = run("sacct", "--allocations", "--noheader", "--starttime=now", "--name=none")
+    """Where Slurm keeps no accounts, sacct fails, and the workflow would wait for ever."""
+    listed = sacct_of_no_jobs()
     if listed.returncode != 0:
         raise SlurmError(
             f"slurm: sacct does not tell which jobs have ended ({last_line(listed.stderr)}); "
             f"set slurm-status-command: squeue in {PROFILE}."
         )
+
+
+def check_memory_of_jobs(seconds: int) -> None:
+    """The executor trusts squeue only where jobs are remembered for three times `seconds`; else it asks sacct."""
+    found = re.search(r"^MinJobAge\s*=\s*(\d+)", run("scontrol", "show", "config").stdout, re.MULTILINE)
+    if not found or int(found[1]) >= 3 * seconds or shutil.which("sacct") is None:
+        return
+    if sacct_of_no_jobs().returncode != 0:
+        raise SlurmError(
+            f"slurm: squeue tells of jobs for {found[1]} s after their end, too short for the executor, and sacct "
+            f"does not work; set slurm-init-seconds-before-status-checks: {max(1, int(found[1]) // 3)} in {PROFILE}."
+        )
+
+
+def sacct_of_no_jobs() -> subprocess.CompletedProcess:
+    """What sacct says of jobs that do not exist."""
+    return run("sacct", "--allocations", "--noheader", "--starttime=now", "--name=none")
 
 
 def run(*command: str) -> subprocess.CompletedProcess:
