@@ -27,10 +27,10 @@ def grouped(triples: Triples, positives: int, negatives: int) -> Triples:
     """
     if positives == negatives == 1:
         return replace(triples, positive=triples.positive[:, None], negative=triples.negative[:, None])
-    relevant_FR = rows_of_sets(triples.query, triples.positive, positives)
-    other_GN = rows_of_sets(triples.query, triples.negative, negatives, other_than=triples.positive)
+    relevant_FR, relevant = rows_of_sets(triples.query, triples.positive, positives)
+    other_GN, others = rows_of_sets(triples.query, triples.negative, negatives, other_than=triples.positive)
     relevant_GR, other_GN = joined(triples.query, relevant_FR, other_GN)
-    log_groups(triples, relevant_GR, other_GN)
+    log_groups(relevant_GR, other_GN, relevant, others)
     scores = triples.teacher_scores
     if scores is not None:
         scores = np.hstack([scores[relevant_GR, 0], scores[other_GN, 1]])
@@ -46,8 +46,11 @@ def grouped(triples: Triples, positives: int, negatives: int) -> Triples:
 
 def rows_of_sets(
     query_T: np.ndarray, passage_T: np.ndarray, size: int, other_than: np.ndarray | None = None
-) -> np.ndarray:
-    """Rows of triples, (sets, `size`): every so many different passages of a query; the queries ascend."""
+) -> tuple[np.ndarray, int]:
+    """Rows of triples, (sets, `size`): every so many different passages of a query, ascending; and the number of pairs.
+
+    A pair is a query and a passage that a triple has together.
+    """
     key_P, row_P = np.unique(pair_keys(query_T, passage_T), return_index=True)  # of each pair the first row
     if other_than is not None:
         row_P = row_P[~np.isin(key_P, pair_keys(query_T, other_than))]
@@ -55,7 +58,7 @@ def rows_of_sets(
     starts = np.flatnonzero(np.diff(query_T[row_P], prepend=-1))
     counts = np.diff(starts, append=len(row_P))
     place_P = np.arange(len(row_P)) - np.repeat(starts, counts)
-    return row_P[place_P < np.repeat(counts - counts % size, counts)].reshape(-1, size)
+    return row_P[place_P < np.repeat(counts - counts % size, counts)].reshape(-1, size), len(key_P)
 
 
 def joined(query_T: np.ndarray, relevant_FR: np.ndarray, other_GN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,8 +72,8 @@ def joined(query_T: np.ndarray, relevant_FR: np.ndarray, other_GN: np.ndarray) -
     return relevant_FR[starts_G[kept] + turn_G[kept] % counts_G[kept]], other_GN[kept]
 
 
-def log_groups(triples: Triples, relevant_GR: np.ndarray, other_GN: np.ndarray) -> None:
-    """Say how many groups there are, and how many passages are in none; stop when all are."""
+def log_groups(relevant_GR: np.ndarray, other_GN: np.ndarray, relevant: int, others: int) -> None:
+    """Say how many groups there are, and how many of all pairs are in none; stop when all are."""
     (count, positives), negatives = relevant_GR.shape, other_GN.shape[1]
     if not count:
         raise ValueError(
@@ -78,10 +81,8 @@ def log_groups(triples: Triples, relevant_GR: np.ndarray, other_GN: np.ndarray) 
             "other passages in its triples; lower what is too high, or sample more other passages (`per_query`)."
         )
     logger.info("%s groups of %d relevant and %d other passages", f"{count:,}", positives, negatives)
-    for kind, passages, rows in (("relevant", triples.positive, relevant_GR), ("other", triples.negative, other_GN)):
-        keys = pair_keys(triples.query, passages)
-        pairs = len(np.unique(keys))
-        if left_out := pairs - len(np.unique(keys[rows])):
+    for kind, pairs, rows in (("relevant", relevant, relevant_GR), ("other", others, other_GN)):
+        if left_out := pairs - len(np.unique(rows)):  # each pair stands for itself by its first row
             message = "%s of %s pairs of a query and a passage (%s) are in no group"
             logger.warning(message, f"{left_out:,}", f"{pairs:,}", kind)
 
