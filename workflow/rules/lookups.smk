@@ -511,6 +511,18 @@ def search_costs_settings(wildcards):
 # reports.smk
 
 
+def what_is_there(paths):
+    """The files that a table, a figure or the report is made from.
+
+    All of them, and Snakemake makes those that are missing; only those that are there where nothing but tables, figures
+    or the report is asked for: it shall show what has run, and start nothing that takes days.
+    """
+    targets = set(workflow.dag_settings.targets)
+    if targets and targets <= {"tables", "figures", "report"}:
+        return [path for path in paths if Path(path).exists()]
+    return paths
+
+
 def table_block(table, test_sets):
     """A table's block, the seeds of its rankers, and the places of its rows whose encoder knows the collection."""
     marks = {
