@@ -150,6 +150,8 @@ rule check_overlap:
         overlap=f"{RESULTS}/test_sets/{{test_set}}/overlap.json",
     log:
         f"{RESULTS}/logs/test_sets/{{test_set}}/overlap.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/test_sets/{{test_set}}/overlap.tsv"
     conda:
         ENVIRONMENT
     resources:

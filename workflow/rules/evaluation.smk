@@ -34,6 +34,8 @@ rule measure:
         metrics=f"{RESULTS}/metrics/{{test_set}}/{{system}}.json",
     log:
         f"{RESULTS}/logs/metrics/{{test_set}}/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/metrics/{{test_set}}/{{system}}.tsv"
     wildcard_constraints:
         system=SYSTEM,
     conda:
@@ -58,6 +60,8 @@ rule measure_efficiency:
         efficiency=f"{RESULTS}/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.json",
     log:
         f"{RESULTS}/logs/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/rerank.tsv"
     conda:
         ENVIRONMENT
     threads: all_cores
@@ -80,6 +84,8 @@ rule measure_index:
         efficiency=f"{RESULTS}/efficiency/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.json",
     log:
         f"{RESULTS}/logs/efficiency/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/efficiency/indexes/{{corpus}}/{{ranker}}/seed-{{seed}}/{{index}}.tsv"
     wildcard_constraints:
         index=any_of(BUILT),
     conda:
@@ -104,6 +110,8 @@ rule measure_search:
         efficiency=f"{RESULTS}/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.json",
     log:
         f"{RESULTS}/logs/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/efficiency/{{test_set}}/{{ranker}}/seed-{{seed}}/{{index}}.tsv"
     conda:
         ENVIRONMENT
     threads: all_cores

@@ -688,8 +688,8 @@ def ladder_files(wildcards):
 
 
 def report_tables(wildcards):
-    """The pages of all tables."""
-    return what_is_there([path.removesuffix("csv") + "html" for path in rules.tables.input if path.endswith(".csv")])
+    """The pages of all tables: they cost nothing, and say what of them has not run."""
+    return [path for path in rules.tables.input if path.endswith(".html")]
 
 
 def report_figures(wildcards):
@@ -736,13 +736,13 @@ def report_steps(wildcards, input):
 
 def step_of(job):
     """One job, in plain values."""
-    settings = {name: value for name, value in job.params.items() if name != "code"}
+    others = {name: value for name, value in job.params.items() if name not in ("settings", "code")}
     return {
         "rule": job.rule.name,
         "outputs": [str(path) for path in job.output],
         "inputs": [str(path) for path in job.input],
         "named": {name: str(paths) for name, paths in job.input.items() if isinstance(paths, str)},
-        "settings": settings,
+        "settings": stable({**others, **job.params.get("settings", {})}),
         "code": job.params.get("code"),
         "benchmark": str(job.benchmark) if job.benchmark else None,
         "log": str(job.log[0]) if job.log else None,

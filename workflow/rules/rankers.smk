@@ -45,6 +45,8 @@ rule export_ranker:
         settings=f"{RANKER}/ranker.json",
     log:
         f"{RESULTS}/logs/rankers/{{ranker}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rankers/{{ranker}}/seed-{{seed}}.tsv"
     wildcard_constraints:
         ranker=any_of(UNTRAINED),
     conda:

@@ -83,6 +83,8 @@ rule join_vectors:
         vectors=rules.encode_passages.output.vectors,
     log:
         f"{RESULTS}/logs/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embeddings/{{corpus}}/{{ranker}}/seed-{{seed}}/passages.tsv"
     wildcard_constraints:
         corpus=any_of(IN_SHARDS),
     conda:
@@ -240,6 +242,8 @@ rule average_runs:
         run=f"{RESULTS}/runs/{{test_set}}/{{teacher}}/{{reranking}}.trec",
     log:
         f"{RESULTS}/logs/runs/{{test_set}}/{{teacher}}/{{reranking}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/runs/{{test_set}}/{{teacher}}/{{reranking}}.tsv"
     wildcard_constraints:
         teacher=any_of(AVERAGED),
     conda:

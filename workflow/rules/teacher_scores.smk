@@ -101,6 +101,8 @@ rule join_pair_scores:
         validation_scores=rules.score_triples.output.validation_scores,
     log:
         f"{RESULTS}/logs/pair_scores/{{ranker}}/{{training_set}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pair_scores/{{ranker}}/{{training_set}}.tsv"
     wildcard_constraints:
         training_set=any_of(PAIRS_IN_SHARDS),
     conda:

@@ -138,6 +138,8 @@ rule audit_triples:
         audit=f"{RESULTS}/training_sets/{{training_set}}/audit.csv",
     log:
         f"{RESULTS}/logs/training_sets/{{training_set}}/audit.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/training_sets/{{training_set}}/audit.tsv"
     priority: 1  # before rankers are trained on them
     conda:
         ENVIRONMENT

@@ -32,7 +32,11 @@ function chosenSystems() {
 }
 
 async function openTestSet() {
-  state.index = await unpack(control("test-set").value);
+  const name = control("test-set").value;
+  const index = await unpack(name);
+  if (name !== control("test-set").value) return; // meanwhile another one was chosen
+  state.index = index;
+  control("answer").replaceChildren();
   const { systems, values, queries } = state.index;
   const labels = systems.map(({ label }, place) => option(place, label));
   SYSTEM_CONTROLS.forEach((select, place) => {
@@ -41,9 +45,9 @@ async function openTestSet() {
     select.value = String([0, systems.length - 1, ""][place]);
   });
   if (systems.length === 1) SYSTEM_CONTROLS[1].value = "";
-  control("measure").replaceChildren(...Object.keys(values).map((name) => option(name, name)));
+  control("measure").replaceChildren(...Object.keys(values).map((measure) => option(measure, measure)));
   control("words").value = "";
-  control("capped").textContent = document.getElementById(`data-${control("test-set").value}`).dataset.capped;
+  control("capped").textContent = document.getElementById(`data-${name}`).dataset.capped;
   showList();
   if (queries.length) showQuery(listed()[0] ?? 0);
 }

@@ -26,7 +26,7 @@ from stillroom.runs import RUN, read_qrels
 logger = logging.getLogger(__name__)
 
 QUERIES_PER_BLOCK = 50
-MEASURED_BYTES = 800  # of a query at least, of ten passages: what bounds how many are looked at
+LEAST_BYTES = 800  # of a packed query, about: no more queries are looked at than could have room
 RELEVANT_SHOWN = 5  # passages that are known to be relevant, of a query
 LETTERS_SHOWN = 2_000  # of a passage
 RUN_COLUMNS = ["query_id", "passage_id", "rank", "score"]
@@ -52,7 +52,7 @@ class Explorer(NamedTuple):
     index: str
     blocks: list[str]
     shown: int
-    queries: int
+    queries: int  # that are judged
 
 
 def explore(test_sets: Sequence[Explored], *, passages: int, megabytes: float) -> list[Explorer]:
@@ -70,8 +70,9 @@ def explore_test_set(test_set: Explored, passages: int, budget: float) -> Explor
     """The packed data of one test set: as many queries as there is room for."""
     metrics = [json.loads(Path(path).read_text(encoding="utf-8")) for path in test_set.metrics_paths]
     texts = query_texts(test_set.queries_path)
-    values = values_by_query(metrics, [query_id for query_id in texts if query_id in judged(metrics)])
-    ordered = fair_order(values)[: int(budget / MEASURED_BYTES) + 1]
+    measured = judged(metrics)
+    values = values_by_query(metrics, [query_id for query_id in texts if query_id in measured])
+    ordered = fair_order(values)[: int(budget / LEAST_BYTES) + 1]
     found = Found(test_set, ordered, passages, metrics[0]["min_relevance"])
     blocks, shown, used = [], [], 0
     for first in range(0, len(ordered), QUERIES_PER_BLOCK):
@@ -91,7 +92,7 @@ def explore_test_set(test_set: Explored, passages: int, budget: float) -> Explor
             measure: frame.loc[shown].round(DECIMALS).T.to_numpy().tolist() for measure, frame in values.items()
         },
     }
-    return Explorer(test_set.name, packed(index), blocks, len(shown), len(texts))
+    return Explorer(test_set.name, packed(index), blocks, len(shown), len(measured))
 
 
 def judged(metrics: list[dict]) -> set[str]:

@@ -27,9 +27,8 @@ const FIRST_ORDER = { number: "descending", text: "ascending" };
 const OTHER = { ascending: "descending", descending: "ascending" };
 
 function makeSortable(table) {
-  const headers = [...(table.tHead?.rows[table.tHead.rows.length - 1]?.cells ?? [])];
-  const body = table.tBodies[0];
-  const rows = [...(body?.rows ?? [])];
+  const headers = [...(table.tHead?.rows[0]?.cells ?? [])];
+  const rows = [...(table.tBodies[0]?.rows ?? [])];
   if (rows.length < 2 || rows.some((row) => row.cells.length !== headers.length)) return;
   repeatLabels(rows);
   headers.forEach((header, column) => {
@@ -104,14 +103,18 @@ async function showOrigin(cell) {
   const known = await unpack("provenance");
   const sources = cell.dataset.source.split(" ");
   const content = dialog.querySelector(".content");
-  const where = [cell.closest("table"), cell.closest("tr").querySelector("th")].filter(Boolean);
+  const labels = [...cell.closest("tr").querySelectorAll("th")].map((label) => label.textContent.trim());
+  const header = cell.closest("table").tHead.rows[0].cells[cell.cellIndex];
+  const own = header.dataset.queries?.split(" ").length; // of a column that is about some queries only
   dialog.querySelector("h2").textContent = `Where ${cell.textContent.trim()} is from`;
   content.replaceChildren(
     facts([
-      ["row", where[1]?.textContent.trim() ?? ""],
+      ["row", labels.join(", ")],
+      ["column", header.textContent.trim()],
       ["value", cell.dataset.value],
       ["measure", cell.dataset.measure],
       ["mean of", sources.length > 1 ? `${sources.length} files` : ""],
+      ["queries", own ? `the ${own} of this column; what follows is about all` : ""],
     ]),
     ...sources.map((source) => originOf(source, cell.dataset.measure, known)),
   );

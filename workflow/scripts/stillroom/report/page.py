@@ -41,14 +41,14 @@ def make_report(
     `runs` are in the order of `metrics`; `queries`, `qrels` and `passages` are those of the metrics' test sets in the
     order in which these appear.
     """
-    if not (tables or figures or metrics):
+    shown = [read_table(path) for path in tables]
+    if not (metrics or any(table.sources for table in shown)):
         raise ValueError(
-            f"{report_path}: nothing to report yet, expected a table, a figure or a measured run; the target all makes"
-            " them, and the name of any file makes that file."
+            f"{report_path}: nothing to report yet, expected a run that has been measured; the target all makes them"
+            " all, and the name of a file makes that one."
         )
     explored = explored_sets(settings["systems"], metrics, runs, (queries, qrels, passages))
     explorers = explore(explored, passages=settings["passages"], megabytes=settings["megabytes"])
-    shown = [read_table(path) for path in tables]
     known = provenance([*metrics, *(source for table in shown for source in table.sources)], steps)
     text = render(
         template,

@@ -51,6 +51,6 @@ def read_figure(path: str | Path) -> Figure:
         root = ElementTree.fromstring(path.read_bytes())
     except ElementTree.ParseError as error:
         raise ValueError(f"{path}: not an SVG, {error}.") from None
-    title = (root.findtext(f"{SVG}title") or path.stem.replace("_", " ")).strip()
-    description = (root.findtext(f"{SVG}desc") or title).strip()
+    title = (root.findtext(f".//{SVG}title") or path.stem.replace("_", " ")).strip()
+    description = (root.findtext(f".//{SVG}desc") or title).strip()
     return Figure(path.stem, title, description, base64_of(path.read_bytes()))
