@@ -26,7 +26,7 @@ from stillroom.runs import RUN, read_qrels
 logger = logging.getLogger(__name__)
 
 QUERIES_PER_BLOCK = 50
-LEAST_BYTES = 800  # of a packed query, about: no more queries are looked at than could have room
+LEAST_BYTES = 300  # of a packed query with short texts: no more queries are looked at than could have room
 RELEVANT_SHOWN = 5  # passages that are known to be relevant, of a query
 LETTERS_SHOWN = 2_000  # of a passage
 RUN_COLUMNS = ["query_id", "passage_id", "rank", "score"]
