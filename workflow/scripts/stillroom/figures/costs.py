@@ -9,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stillroom.figures.captions import costs_caption
-from stillroom.figures.style import BLACK, house_style, panels, say_missing, series, write_figure
+from stillroom.figures.style import BLACK, house_style, log_scale, panels, say_missing, series, write_figure
 from stillroom.files import read_json
 from stillroom.tables import Metrics, mean_of, printed_measure, read_metrics
+
+# Of a panel, in points: its axes, a letter and a line of a name, and how far a name stands above its mark.
+POINTS_WIDE, POINTS_HIGH, LETTER, LINE, FIRST_OFFSET = 310, 210, 5, 11, 6
 
 
 class Point(NamedTuple):
@@ -69,6 +72,7 @@ def points_of(settings: dict, costs: dict, metrics: Metrics) -> tuple[list[Point
 
 def draw(axes: Axes, points: list[Point], test_set: str, teachers: list[str]) -> None:
     """A marker per ranker, of its teacher; those of one architecture stand above each other and share its name."""
+    tops = {}
     for place, teacher in enumerate(teachers):
         own = [point for point in points if point.teacher == teacher]
         positions = [(point.milliseconds, point.values[test_set]) for point in own]
@@ -78,11 +82,30 @@ def draw(axes: Axes, points: list[Point], test_set: str, teachers: list[str]) ->
         own = [point for point in points if point.label == label]
         values = [point.values[test_set] for point in own]
         axes.vlines(own[0].milliseconds, min(values), max(values), colors=BLACK, linewidth=0.8, zorder=1)
-        top = (own[0].milliseconds, max(values))
-        axes.annotate(label, top, (0, 6), textcoords="offset points", ha="center", fontsize="small")
-    axes.set_xscale("log")
-    axes.margins(x=0.12, y=0.12)  # room for the names
+        tops[label] = (own[0].milliseconds, max(values))
+    axes.margins(x=0.15, y=0.15)  # room for the names
+    log_scale(axes.xaxis)
     axes.set_title(test_set)
+    for label, offset in offsets(axes, tops).items():
+        box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+        axes.annotate(
+            label, tops[label], (0, offset), textcoords="offset points", ha="center", fontsize="small", bbox=box
+        )
+
+
+def offsets(axes: Axes, tops: dict[str, tuple[float, float]]) -> dict[str, int]:
+    """How many points above its mark each name stands, so that none covers another."""
+    (left, right), (bottom, top) = np.log(axes.get_xlim()), axes.get_ylim()
+    found, taken = {}, []
+    for label, (milliseconds, value) in sorted(tops.items(), key=lambda item: item[1][1]):
+        x = POINTS_WIDE * (np.log(milliseconds) - left) / (right - left)
+        y, half = POINTS_HIGH * (value - bottom) / (top - bottom), LETTER * len(label) / 2
+        offset = FIRST_OFFSET
+        while any(abs(x - other) < half + width and abs(y + offset - height) < LINE for other, height, width in taken):
+            offset += 1
+        taken.append((x, y + offset, half))
+        found[label] = offset
+    return found
 
 
 def draw_baseline(axes: Axes, settings: dict, metrics: Metrics, test_set: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from stillroom.figures.captions import search_caption
-from stillroom.figures.style import house_style, panels, series, write_figure
+from stillroom.figures.style import house_style, log_scale, panels, series, write_figure
 
 
 def plot_search(*, settings: dict, csv_path: str | Path, svg_path: str | Path, png_path: str | Path) -> None:
@@ -31,8 +31,8 @@ def draw(axes: Axes, rows: list[dict[str, str]], settings: dict) -> None:
         for row, position in zip(group, points, strict=True):
             text = labels_of(row)[-1] if len(group) > 1 else ""
             axes.annotate(text, position, (4, -10), textcoords="offset points", fontsize="x-small")
-    axes.set_xscale("log")
     axes.margins(x=0.08)  # room for the fastest one's text
+    log_scale(axes.xaxis)
     axes.set_xlabel("queries per second, one at a time")
     axes.set_ylabel(f"recall@{settings['recall_at']} of exact search")
     axes.set_title(settings["title"])

@@ -11,7 +11,9 @@ from xml.sax.saxutils import escape
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from stillroom.figures.captions import Caption
 from stillroom.files import atomic_path
@@ -79,6 +81,15 @@ def panels(count: int, *, columns: int, size: tuple[float, float], **options) ->
     for axes in all_axes[count:]:
         axes.set_axis_off()
     return figure, all_axes[:count]
+
+
+def log_scale(axis: XAxis) -> None:
+    """A logarithmic axis with numbers in full, at 1, 2 and 5 where it spans little."""
+    axis.axes.set_xscale("log")
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0,) if high > 1000 * low else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def say_missing(figure: Figure, caption: Caption, missing: Sequence[str]) -> Caption:
