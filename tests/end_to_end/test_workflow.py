@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from stillroom.figures.captions import read_caption
 from stillroom.index_factory import set_parameters
 from stillroom.indexes import filled_index, search
 from stillroom.vectors import open_vectors
@@ -71,8 +72,10 @@ def test_tables_hold_the_means_of_the_metrics_files(finished):
 
 def test_costs_are_measured_and_bytes_are_those_of_the_index_files(finished):
     table = pd.read_csv(finished.results / "tables/costs.csv")
-    assert list(table["system"]) == ["colbert_margin_mse/seed-1/rerank", "tas_b/seed-1/rerank"]
-    assert (table["milliseconds"] > 0).all() and (table["uncached_milliseconds"] > table["milliseconds"]).all()
+    rankers = ["colbert_margin_mse", "tas_b", "bert_cat"]
+    assert list(table["system"]) == [f"{ranker}/seed-1/rerank" for ranker in rankers]
+    assert (table["milliseconds"] > 0).all()
+    assert (table["uncached_milliseconds"] > table["milliseconds"]).tolist() == [True, True, False]
     files = [finished.results / f"indexes/pydocs/tas_b/seed-1/exact/{name}" for name in ("index", "docid")]
     assert table["stored_bytes"][1] == pytest.approx(sum(path.stat().st_size for path in files) / 4000)
     assert "Re-ranking 50 passages of dev for one query" in (finished.results / "tables/costs.md").read_text()
@@ -85,7 +88,45 @@ def test_cells_find_some_of_what_exact_search_finds_and_more_cells_find_more(fin
     assert exact == 1 and 0.2 < one < four <= 1
     assert (table["build_seconds"] > 0).all() and (table["queries_per_second"] > 0).all()
     assert table["index_bytes"][1] == table["index_bytes"][2] > table["index_bytes"][0] > 4000 * 384 * 4
-    assert (finished.results / "figures/search.png").stat().st_size > 10_000
+
+
+FIGURES = {
+    "search": "Fastest: k-means, 1, ",
+    "costs": "BERT_CAT",
+    "scores-bert_cat": "TAS-B (student) on dev, exact",
+    "training-curves": "of 4 trainings",
+    "gains-main-dev": "on each of 40 queries",
+    "gains-main-graded": "TAS-B better on ",
+    "margins-bert_cat-topics": "TAS-Balanced",
+    "clusters-topics": "each of 5 clusters",
+    "rule-graph": "to all at the bottom",
+}
+
+
+def test_every_figure_is_there_and_says_what_it_shows(finished):
+    files = sorted(path.name for path in (finished.results / "figures").iterdir())
+    assert files == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg"))
+    for name, words in FIGURES.items():
+        title, text = read_caption(finished.results / f"figures/{name}.svg")
+        assert title and words in text and "Not there yet" not in text, name
+        assert (finished.results / f"figures/{name}.png").stat().st_size > 10_000
+    done = finished.run("--", "figures")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_figures_of_half_an_experiment_are_drawn_without_more_of_it(finished, tmp_path):
+    project = finished.copy(tmp_path / "half")
+    for name in ("metrics/dev/tas_b", "rankers/tas_b", "query_clusters", "figures"):
+        shutil.rmtree(project.results / name)
+    done = project.run("--", "figures")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "Not drawn, because what they show has not run yet: margins-bert_cat-topics, clusters-topics." in said
+    drawn = {path.stem for path in (project.results / "figures").iterdir()}
+    assert drawn == FIGURES.keys() - {"margins-bert_cat-topics", "clusters-topics"}
+    caption = read_caption(project.results / "figures/gains-main-dev.svg")
+    assert caption.text.endswith("Not there yet: tas_b/seed-1/exact.")
+    assert not (project.results / "rankers/tas_b").exists()
 
 
 def test_a_graph_finds_what_brute_force_finds(finished):

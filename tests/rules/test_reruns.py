@@ -17,10 +17,13 @@ USES_SHORT = ["bert_dot", "bert_dot_margin_mse", "colbert", "tas_b"]
 USES_MARGIN_MSE = ["bert_dot_margin_mse", "tas_b"]
 TRAINED = ["bert_cat", *USES_SHORT]
 ALL_TABLES = ["make_length_table", "make_table"]
+RUN_FIGURES = {"plot_gains", "plot_scores"}  # of what is measured, and of runs
+CLUSTER_FIGURES = {"draw_batches", "plot_margins", "plot_clusters"}
 
 # What follows from new weights of a ranker, up to its runs.
 TO_RUNS = {"encode_passages", "encode_queries", "build_index", "retrieve", "rerank"}
 TO_TABLES = {*TO_RUNS, "measure", "make_table", "make_length_table", "all"}
+TRAINING_FIGURES = {"plot_training", *RUN_FIGURES, *CLUSTER_FIGURES}
 
 
 def first_seed(rankers):
@@ -75,70 +78,71 @@ SETTINGS = {
         {"rankers.tas_b.in_batch.weight": 0.5},
         {"train_ranker": 1},
         ["tas_b"],
-        {"train_ranker", *TO_TABLES} - {"rerank"},
+        {"train_ranker", "plot_training", *RUN_FIGURES, *TO_TABLES} - {"rerank"},
         ALL_TABLES,
     ),
     "loss of one ranker": (
         {"rankers.bert_dot.loss": "margin_mse", "rankers.bert_dot.teacher": "cat_and_colbert"},
         None,
         ["bert_dot"],
-        {"train_ranker", *TO_TABLES} - {"rerank", "make_length_table"},
+        {"train_ranker", "plot_training", "plot_rules", *RUN_FIGURES, *TO_TABLES} - {"rerank", "make_length_table"},
         ["make_table"],
     ),
     "training block of several rankers": (
         {"training.short.weight_decay": 0.5},
         None,
         USES_SHORT,
-        {"train_ranker", "score_triples", "average_scores", "cluster_queries", *TO_TABLES},
+        {"train_ranker", "score_triples", "average_scores", "cluster_queries", *TO_TABLES, *TRAINING_FIGURES},
         ALL_TABLES,
     ),
     "training block of the teacher": (
         {"training.teaching.weight_decay": 0.5},
         {"train_ranker": 1},
         ["bert_cat", *USES_MARGIN_MSE],
-        {"train_ranker", "score_triples", "average_scores", "cluster_queries", *TO_TABLES},
+        {"train_ranker", "score_triples", "average_scores", "cluster_queries", *TO_TABLES, *TRAINING_FIGURES},
         ALL_TABLES,
     ),
     "length limit of the encoder": (
         {"encoders.minilm.passage_tokens": 95},
         None,
         TRAINED,
-        {"export_ranker", "train_ranker", "score_triples", "average_scores", "cluster_queries"} | TO_TABLES,
+        {"export_ranker", "train_ranker", "score_triples", "average_scores", "cluster_queries"}
+        | {*TO_TABLES, *TRAINING_FIGURES},
         ALL_TABLES,
     ),
     "number of clusters": (
         {"clusterings.topics.clusters": 39},
         {"cluster_queries": 1},
         ["tas_b"],
-        {"cluster_queries", "train_ranker", *TO_TABLES} - {"rerank"},
+        {"cluster_queries", "train_ranker", *TO_TABLES, *TRAINING_FIGURES} - {"rerank"},
         ALL_TABLES,
     ),
     "smallest relevant judgement": (
         {"test_sets.graded.min_relevance": 1},
         {"measure": 8},
         [],
-        {"measure", "make_table", "all"},
+        {"measure", "make_table", "plot_gains", "all"},
         ["make_table"],
     ),
     "depth of re-ranking": (
         {"reranking.depth": 49},
         {"rerank": 6},
         [],
-        {"rerank", "measure", *ALL_TABLES, "all"},
+        {"rerank", "measure", *ALL_TABLES, *RUN_FIGURES, "all"},
         ALL_TABLES,
     ),
     "factory of an index": (
         {"indexes.exact.factory": "HNSW32"},
         {"build_index": 4},
         [],
-        {"build_index", "retrieve", "measure", *ALL_TABLES, "all"},
+        {"build_index", "retrieve", "measure", *ALL_TABLES, *RUN_FIGURES, "all"},
         ALL_TABLES,
     ),
     "title of a table": (
         {"tables.main.title": "Another"},
-        {"make_table": 1},
+        {"make_table": 1, "plot_gains": 2},
         [],
-        {"make_table", "all"},
+        {"make_table", "plot_gains", "all"},
         ["make_table"],
     ),
 }
@@ -193,7 +197,7 @@ def test_an_edited_loss_retrains_the_rankers_that_use_it_and_what_follows(finish
     plan = finished.plan()
     assert plan.trained == first_seed(USES_MARGIN_MSE)
     assert set(plan.changed()) == {"train_ranker"}
-    assert set(plan.rules) == {"train_ranker", "cluster_queries", *TO_TABLES}
+    assert set(plan.rules) == {"train_ranker", "cluster_queries", *TO_TABLES, *TRAINING_FIGURES}
     assert {job["ranker"] for rule in TO_RUNS for job in plan.wildcards(rule)} == set(USES_MARGIN_MSE)
 
 
@@ -224,7 +228,7 @@ def test_an_edited_script_reruns_its_rule_and_what_follows(finished):
     finished.append("workflow/scripts/measure.py", "CHANGED = True")
     plan = finished.plan()
     assert plan.changed() == {"measure": 16}
-    assert set(plan.rules) == {"measure", *ALL_TABLES, "all"}
+    assert set(plan.rules) == {"measure", "plot_gains", *ALL_TABLES, "all"}
 
 
 def test_an_edited_check_of_the_data_retrains_nothing_and_hides_no_other_change(finished):
@@ -251,7 +255,7 @@ def test_a_new_ranker_and_row_add_only_their_own_jobs(finished):
     finished.configure({**NEW, "tables.main.rows": [*rows, NEW_ROW]})
     plan = finished.plan()
     own = {"train_ranker": 1, "encode_passages": 1, "build_index": 1, "encode_queries": 2, "retrieve": 2, "measure": 2}
-    assert plan.rules == {**own, "make_table": 1, "all": 1}
+    assert plan.rules == {**own, "make_table": 1, "plot_gains": 2, "plot_training": 1, "plot_rules": 1, "all": 1}
     assert plan.trained == ["new/seed-1"]
 
 
@@ -279,7 +283,8 @@ def test_other_validation_candidates_are_retrieved_and_retrain_their_ranker_only
     finished.configure({"rankers.tas_b.validation_candidates": {"ranker": "bert_dot", "index": "exact"}})
     plan = finished.plan()
     assert plan.trained == ["tas_b/seed-1"]
-    assert set(plan.rules) == {"retrieve_validation_candidates", "train_ranker", *TO_TABLES} - {"rerank"}
+    figures = {"plot_training", "plot_rules", *RUN_FIGURES}
+    assert set(plan.rules) == {"retrieve_validation_candidates", "train_ranker", *figures, *TO_TABLES} - {"rerank"}
     assert {job["ranker"] for job in plan.wildcards("encode_passages")} == {"tas_b"}  # the other's index is there
 
 

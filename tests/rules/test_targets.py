@@ -165,7 +165,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_what_it_does_with
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
     given |= {"fetch_candidates", "import_candidates", "compare_published", "explain_cell"}
     others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
-    others |= {"measure_index", "measure_search", "make_search_table", "plot_search"}
+    others |= {"measure_index", "measure_search", "make_search_table", "plot_search", "plot_costs"}
     others |= {"retrieve_negatives", "retrieve_validation_candidates"}
     others |= {"download_dataset", "choose_passages"}
     assert rules == (scripts - given - others) | {"all"}
@@ -331,7 +331,7 @@ def test_an_experiment_file_replaces_the_default_one_and_a_second_file_varies_it
     project.write("small.yaml", SMALL)
     alone = project.plan("--configfile", "small.yaml", "--", "all")
     once = ["fetch_collection", "index_bm25", "fetch_queries", "check_overlap", "search_bm25", "measure", "make_table"]
-    assert alone.rules == dict.fromkeys([*once, "all"], 1) | {"download_dataset": 2}
+    assert alone.rules == dict.fromkeys([*once, "plot_rules", "all"], 1) | {"download_dataset": 2}
     assert "results/pydocs" not in alone.text
 
     status, text = project.snakemake(

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from stillroom.figures.search import draw, plot_search
 from stillroom.runs import Ranking, read_run, write_run
-from stillroom.search_figures import draw, plot_search
 from stillroom.search_tables import first_passages, make_search_table, recall
 
 SEARCH = {"test_set": "dev", "queries": 100, "depth": 4, "device": "A CPU", "threads": 1}

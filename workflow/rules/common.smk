@@ -1,9 +1,12 @@
 """Names that all stages use: the checked config, folders and wildcards."""
 
+import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import Wildcards
+from snakemake.logging import logger
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -28,6 +31,19 @@ from stillroom.config import (
     systems_of,
 )
 from stillroom.config_check import ConfigError, check_config
+from stillroom.config_figures import (
+    batch_settings,
+    cluster_figures,
+    cost_figures,
+    cost_settings,
+    gain_figures,
+    gain_settings,
+    margin_figures,
+    score_figures,
+    score_settings,
+    trained_behind,
+    what_runs,
+)
 from stillroom.config_files import check_keys_once
 from stillroom.config_published import REPRODUCTION, explained_cell, lines_of, rungs
 from stillroom.config_rankers import finder_of, is_trained

@@ -609,12 +609,6 @@ def search_table_inputs(wildcards):
     }
 
 
-def search_figure_settings(wildcards):
-    """What the figure of a search table says."""
-    table = CONFIG["search_tables"][wildcards.search_table]
-    return {key: table[key] for key in ("title", "recall_at")}
-
-
 # reproduction.smk
 
 
@@ -684,6 +678,155 @@ def ladder_files(wildcards):
     return [f"{RESULTS}/ladders/{ladder}.{suffix}" for ladder in CONFIG["ladders"] for suffix in LADDER_FORMATS]
 
 
+# figures.smk
+
+
+def search_figure_settings(wildcards):
+    """What the figure of a search table says."""
+    table = CONFIG["search_tables"][wildcards.search_table]
+    return {key: table[key] for key in ("title", "recall_at")}
+
+
+def cost_figure_settings(wildcards):
+    """The rankers that the figure of an efficiency table shows."""
+    return stable(cost_settings(CONFIG, wildcards.efficiency_table))
+
+
+def cost_figure_inputs(wildcards):
+    """What the rankers of an efficiency table cost, and how good they, and others like them, are."""
+    settings = cost_settings(CONFIG, wildcards.efficiency_table)
+    test_set = CONFIG["efficiency_tables"][wildcards.efficiency_table]["test_set"]
+    timed = dict.fromkeys(point["timed"] for point in settings["points"])
+    systems = [system for point in settings["points"] for system in point["systems"]]
+    systems += [settings["baseline"]["system"]] if settings["baseline"] else []
+    named = dict.fromkeys((name, system) for system in systems for name in settings["test_sets"])
+    return {
+        "efficiency": what_is_there([f"{RESULTS}/efficiency/{test_set}/{system}.json" for system in timed]),
+        "metrics": what_is_there([f"{RESULTS}/metrics/{name}/{system}.json" for name, system in named]),
+    }
+
+
+def score_figure_settings(wildcards):
+    """The runs that the figure of a teacher shows."""
+    settings = score_settings(CONFIG, wildcards.teacher)
+    runs = [{**row, "run": f"{RESULTS}/runs/{settings['test_set']}/{row['system']}.trec"} for row in settings["rows"]]
+    return stable({**settings, "rows": runs})
+
+
+def score_figure_inputs(wildcards):
+    """A teacher's scores, and the runs of its rankers and its students."""
+    settings = score_figure_settings(wildcards)
+    return {
+        "scores": f"{RESULTS}/teacher_scores/{wildcards.teacher}/{settings['training_set']}.parquet",
+        "qrels": f"{RESULTS}/test_sets/{settings['test_set']}/qrels.txt",
+        "runs": what_is_there([row["run"] for row in settings["rows"]]),
+    }
+
+
+def training_figure_settings(wildcards):
+    """The curves of each ranker that is trained."""
+    curves = {
+        name: [f"{RESULTS}/rankers/{name}/seed-{seed}/training.jsonl" for seed in seeds]
+        for name, seeds in trained_behind(CONFIG).items()
+    }
+    return {"rankers": [{"name": name, "curves": paths} for name, paths in sorted(curves.items())]}
+
+
+def training_figure_inputs(wildcards):
+    """The curves of all trainings."""
+    rankers = training_figure_settings(wildcards)["rankers"]
+    return {"curves": what_is_there([path for ranker in rankers for path in ranker["curves"]])}
+
+
+def gain_figure_settings(wildcards):
+    """What is compared with BM25."""
+    return stable(gain_settings(CONFIG, wildcards.table, wildcards.test_set))
+
+
+def gain_figure_inputs(wildcards):
+    """The metrics of a table's BM25 and of the systems that are compared with it."""
+    settings = gain_settings(CONFIG, wildcards.table, wildcards.test_set)
+    folder = f"{RESULTS}/metrics/{wildcards.test_set}"
+    systems = dict.fromkeys(system for row in settings["rows"] for system in row["systems"])
+    return {
+        "baseline": f"{folder}/{settings['baseline']['system']}.json",
+        "metrics": what_is_there([f"{folder}/{system}.json" for system in systems]),
+    }
+
+
+def batch_draw_settings(wildcards):
+    """How the batches are made that are drawn to be looked at."""
+    return batch_settings(CONFIG, wildcards.teacher, wildcards.clustering)
+
+
+def batch_inputs(wildcards):
+    """What samplers draw from."""
+    training_set = batch_draw_settings(wildcards)["training_set"]
+    return {
+        "triples": f"{RESULTS}/training_sets/{training_set}/triples.parquet",
+        "teacher_scores": f"{RESULTS}/teacher_scores/{wildcards.teacher}/{training_set}.parquet",
+        "clusters": f"{RESULTS}/query_clusters/{wildcards.clustering}.parquet",
+    }
+
+
+def cluster_figure_settings(wildcards):
+    """The number of clusters, and the sizes of the batches that are drawn from them."""
+    name = wildcards.clustering
+    clusters = CONFIG["clusterings"][name]["clusters"]
+    return {"name": name, "clusters": clusters, "batch_sizes": cluster_figures(CONFIG)[name]}
+
+
+def cluster_figure_inputs(wildcards):
+    """The clusters whose sizes are drawn."""
+    return {"clusters": f"{RESULTS}/query_clusters/{wildcards.clustering}.parquet"}
+
+
+def config_files(wildcards):
+    """The files that the config was read from."""
+    return [os.path.relpath(file) for file in workflow.configfiles]
+
+
+def graph_settings(wildcards):
+    """What the graph of the rules depends on: those that there are, and what the config asks for."""
+    return {"rules": sorted(rule.name for rule in workflow.rules), **what_runs(CONFIG)}
+
+
+def figures_of_config():
+    """(name, wildcards, lookup of what it is made from) of every figure that the config has something for."""
+    for search_table in CONFIG["search_tables"]:
+        yield "{search_table}", {"search_table": search_table}, search_table_inputs
+    for efficiency_table in cost_figures(CONFIG):
+        yield "{efficiency_table}", {"efficiency_table": efficiency_table}, cost_figure_inputs
+    for table, test_set in gain_figures(CONFIG):
+        yield "gains-{table}-{test_set}", {"table": table, "test_set": test_set}, gain_figure_inputs
+    if trained_behind(CONFIG):
+        yield "training-curves", {}, training_figure_inputs
+    for teacher in score_figures(CONFIG):
+        yield "scores-{teacher}", {"teacher": teacher}, score_figure_inputs
+    for teacher, clustering in margin_figures(CONFIG):
+        yield "margins-{teacher}-{clustering}", {"teacher": teacher, "clustering": clustering}, batch_inputs
+    for clustering in cluster_figures(CONFIG):
+        yield "clusters-{clustering}", {"clustering": clustering}, cluster_figure_inputs
+
+
+def has_something(inputs):
+    """Whether a figure can be drawn: of the files that it is made from every one that is named is there."""
+    each = [[files] if isinstance(files, str) else files for files in inputs.values()]
+    return all(files and what_is_there(files) == files for files in each)
+
+
+def figure_files(wildcards):
+    """Every figure; where nothing but figures is asked for, those of what has run, and one sentence names the others."""
+    there = {
+        name.format(**values): has_something(lookup(Wildcards(fromdict=values)))
+        for name, values, lookup in figures_of_config()
+    }
+    if missing := [name for name, has_run in there.items() if not has_run]:
+        logger.warning(f"Not drawn, because what they show has not run yet: {', '.join(missing)}.")
+    names = [*(name for name, has_run in there.items() if has_run), "rule-graph"]
+    return [f"{RESULTS}/figures/{name}.{suffix}" for name in names for suffix in FIGURE_FORMATS]
+
+
 # report.smk
 
 
@@ -693,8 +836,8 @@ def report_tables(wildcards):
 
 
 def report_figures(wildcards):
-    """All figures."""
-    return what_is_there([path for path in rules.figures.input if path.endswith(".svg")])
+    """All figures, or those of what has run."""
+    return [path for path in figure_files(wildcards) if path.endswith(".svg")]
 
 
 def report_runs(wildcards):

@@ -1,15 +1,13 @@
 """
-Tables and figures.
+Tables.
 
 Needs: metrics/<test_set>/<system>.json of the rows' systems, efficiency/<test_set>/<system>.json; indexes and runs.
 Makes, under results/<experiment>/:
 
-    tables/<table>.{csv,md,tex}         the first column of the CSV is `system`, as in the paths
-    figures/<search_table>.{svg,png}    recall against speed
+    tables/<table>.{csv,md,tex}    the first column of the CSV is `system`, as in the paths
 """
 
 TABLE_FORMATS = ["csv", "md", "tex"]
-FIGURE_FORMATS = ["svg", "png"]
 
 
 rule make_table:
@@ -101,27 +99,6 @@ rule make_search_table:
         "../scripts/make_search_table.py"
 
 
-rule plot_search:
-    """Draw the recall of a search table over its speed."""
-    input:
-        csv=rules.make_search_table.output.csv,
-    output:
-        svg=f"{RESULTS}/figures/{{search_table}}.svg",
-        png=f"{RESULTS}/figures/{{search_table}}.png",
-    log:
-        f"{RESULTS}/logs/figures/{{search_table}}.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=gigabytes(3),
-        runtime=hours(0.5),
-    params:
-        settings=search_figure_settings,
-        code=code_of("plot_search"),
-    script:
-        "../scripts/plot_search.py"
-
-
 rule tables:
     """Every table of the experiment."""
     input:
@@ -138,21 +115,9 @@ rule tables:
         ),
 
 
-rule figures:
-    """Every figure of the experiment."""
-    input:
-        expand(
-            f"{RESULTS}/figures/{{search_table}}.{{format}}",
-            search_table=CONFIG["search_tables"],
-            format=FIGURE_FORMATS,
-        ),
-
-
 localrules:
     tables,
-    figures,
     make_table,
     make_length_table,
     make_efficiency_table,
     make_search_table,
-    plot_search,

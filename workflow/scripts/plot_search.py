@@ -1,7 +1,7 @@
 """Rule plot_search: draw recall against speed."""
 
+from stillroom.figures.search import plot_search
 from stillroom.log import start_log
-from stillroom.search_figures import plot_search
 
 start_log(snakemake.log[0])
 plot_search(
