@@ -47,6 +47,7 @@ def table(tmp_path):
         csv_path=tmp_path / "table.csv",
         md_path=tmp_path / "table.md",
         tex_path=tmp_path / "table.tex",
+        html_path=tmp_path / "table.html",
     )
     return tmp_path
 

@@ -523,6 +523,15 @@ def what_is_there(paths):
     return paths
 
 
+def those_there(files):
+    """An input function: of the lists of files that another one names, what is there."""
+
+    def inputs(wildcards):
+        return {name: what_is_there(paths) for name, paths in files(wildcards).items()}
+
+    return inputs
+
+
 def table_block(table, test_sets):
     """A table's block, the seeds of its rankers, and the places of its rows whose encoder knows the collection."""
     marks = {
@@ -546,27 +555,30 @@ def length_table_settings(wildcards):
     return table_block(table, [table["test_set"]])
 
 
-def table_metrics(wildcards):
+def table_files(wildcards):
     """The metrics of all systems that a table names, on all its test sets."""
     table = CONFIG["tables"][wildcards.table]
     named = systems({**CONFIG, "tables": {wildcards.table: table}, "length_tables": {}})
-    return [f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set in table["test_sets"] for system in named]
+    return {"metrics": [metrics_file(test_set, system) for test_set in table["test_sets"] for system in named]}
 
 
-def length_table_metrics(wildcards):
-    """The metrics of all systems that a length table names."""
+def length_table_files(wildcards):
+    """The metrics of all systems that a length table names, and what says how long the relevant passages are."""
     table = CONFIG["length_tables"][wildcards.length_table]
-    named = systems({**CONFIG, "tables": {}, "length_tables": {wildcards.length_table: table}})
-    return [f"{RESULTS}/metrics/{table['test_set']}/{system}.json" for system in named]
-
-
-def length_table_test_set(wildcards):
-    """The judgements and passages by whose length the queries are grouped."""
-    test_set = CONFIG["length_tables"][wildcards.length_table]["test_set"]
+    named, test_set = (
+        systems({**CONFIG, "tables": {}, "length_tables": {wildcards.length_table: table}}),
+        table["test_set"],
+    )
     return {
-        "qrels": f"{RESULTS}/test_sets/{test_set}/qrels.txt",
-        "passages": passages_of(CONFIG["test_sets"][test_set]["corpus"]),
+        "metrics": [metrics_file(test_set, system) for system in named],
+        "qrels": [f"{RESULTS}/test_sets/{test_set}/qrels.txt"],
+        "passages": [passages_of(CONFIG["test_sets"][test_set]["corpus"])],
     }
+
+
+def metrics_file(test_set, system):
+    """What is measured of a system."""
+    return f"{RESULTS}/metrics/{test_set}/{system}.json"
 
 
 def efficiency_table_settings(wildcards):
@@ -574,7 +586,7 @@ def efficiency_table_settings(wildcards):
     return stable(CONFIG["efficiency_tables"][wildcards.efficiency_table])
 
 
-def efficiency_table_inputs(wildcards):
+def efficiency_table_files(wildcards):
     """What the rankers of an efficiency table cost, with the first seed, and the indexes that its rows name."""
     table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
     test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
@@ -593,7 +605,7 @@ def search_table_settings(wildcards):
     return stable({**table, "seen": seen, "sampled": sampled_test_sets(CONFIG, test_sets)})
 
 
-def search_table_inputs(wildcards):
+def search_table_files(wildcards):
     """What the indexes of a search table find and cost, of its ranker with the first seed."""
     table = CONFIG["search_tables"][wildcards.search_table]
     test_set, ranker = table["test_set"], f"{table['ranker']}/seed-{TEACHER_SEED}"
@@ -602,7 +614,7 @@ def search_table_inputs(wildcards):
     return {
         "metrics": [f"{RESULTS}/metrics/{test_set}/{ranker}/{index}.json" for index in indexes],
         "runs": [f"{RESULTS}/runs/{test_set}/{ranker}/{index}.trec" for index in indexes],
-        "reference": f"{RESULTS}/runs/{test_set}/{ranker}/{table['reference']}.trec",
+        "reference": [f"{RESULTS}/runs/{test_set}/{ranker}/{table['reference']}.trec"],
         "searches": [f"{RESULTS}/efficiency/{test_set}/{ranker}/{index}.json" for index in indexes],
         "builds": [f"{builds}/{files_of(index)}.json" for index in indexes],
         "indexes": [index_folder(corpus, ranker, index) for index in indexes],
@@ -642,11 +654,51 @@ def reproduction_settings(wildcards):
     return stable({"title": CONFIG["published"]["title"], "lines": lines, "left_out": others})
 
 
-def reproduction_metrics(wildcards):
+def reproduction_files(wildcards):
     """The metrics of the systems that are published, where they are."""
     lines = reproduction_settings(wildcards)["lines"]
     named = {(line["test_set"], system): None for line in lines for system in line["systems"]}
-    return [f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set, system in named]
+    return {"metrics": [metrics_file(test_set, system) for test_set, system in named]}
+
+
+def settings_of_paper_table(wildcards):
+    """What a published table is made from, beside the metrics."""
+    return paper_table_settings(CONFIG, wildcards.paper_table)
+
+
+def paper_table_files(wildcards):
+    """The metrics of the systems that stand in the rows of a published table, and comparisons with its own runs."""
+    name, rows = wildcards.paper_table, settings_of_paper_table(wildcards)["rows"]
+    keys = [(test_set, system) for row in rows for test_set in row["test_sets"] for system in row["systems"]]
+    folder = f"{RESULTS}/comparisons/{name}"
+    return {
+        "metrics": [metrics_file(*key) for key in dict.fromkeys(keys)],
+        "comparisons": [f"{folder}/{row}/{test_set}.json" for row, test_set in compared_rows(CONFIG, name)],
+    }
+
+
+def comparison_of(wildcards):
+    """The systems of a comparison and the margins of its measures."""
+    return comparison_settings(CONFIG, wildcards.paper_table, wildcards.row, wildcards.test_set)
+
+
+def comparison_files(wildcards):
+    """Our runs and the publication's, what is measured of them, and of both baselines."""
+    settings, test_set = comparison_of(wildcards), wildcards.test_set
+    baseline, reference_baseline = settings["baselines"] or ([], [])
+    return {
+        "runs": [f"{RESULTS}/runs/{test_set}/{system}.trec" for system in settings["ours"]],
+        "metrics": [metrics_file(test_set, system) for system in settings["ours"]],
+        "reference_run": f"{RESULTS}/runs/{test_set}/{settings['reference']}.trec",
+        "reference_metrics": metrics_file(test_set, settings["reference"]),
+        "baseline_metrics": [metrics_file(test_set, system) for system in baseline],
+        "reference_baseline_metrics": [metrics_file(test_set, system) for system in reference_baseline],
+    }
+
+
+def comparison_margins(wildcards):
+    """Within which margin a measure of two runs is equivalent."""
+    return {"margins": comparison_of(wildcards)["margins"]}
 
 
 def reproduction_tables(wildcards):
@@ -674,7 +726,7 @@ def ladder_metrics(wildcards):
     """The metrics of the rungs of a ladder."""
     settings = ladder_settings(wildcards)
     named = [system for rung in settings["rungs"] for system in rung["systems"]]
-    return [f"{RESULTS}/metrics/{settings['test_set']}/{system}.json" for system in named]
+    return [metrics_file(settings["test_set"], system) for system in named]
 
 
 def ladder_files(wildcards):
