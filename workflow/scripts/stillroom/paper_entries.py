@@ -1,5 +1,6 @@
 """The numbers of a published table, ours and theirs, and what each of ours is to the published one."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ class Line(NamedTuple):
     @property
     def name(self) -> str:
         """The labels in one."""
-        return ", ".join(label for label in self.labels if label != NOTHING)
+        return name_of(self.labels)
 
 
 class Entry(NamedTuple):
@@ -50,6 +51,11 @@ class Entry(NamedTuple):
     def deviation(self) -> float | None:
         """The standard deviation over the seeds, where there are several."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+
+def name_of(labels: Iterable[str]) -> str:
+    """The labels of a row in one."""
+    return ", ".join(label for label in labels if label != NOTHING)
 
 
 def lines_of(settings: dict, metrics: Metrics) -> list[Line]:

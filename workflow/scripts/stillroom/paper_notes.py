@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from stillroom.paper_entries import EQUIVALENT, REPRODUCED, Entry
+from stillroom.paper_entries import EQUIVALENT, REPRODUCED, Entry, name_of
 from stillroom.reproduction import NOT_MEASURED, short
 from stillroom.tables import SIGNIFICANT, number, printed_measure
 from stillroom.verdicts import NOT_COMPARABLE, VERDICTS, WITHIN
@@ -22,7 +22,7 @@ def table_notes(settings: dict, entries: list[Entry], uncompared: list[str]) -> 
         yield f"Tolerances, fixed beforehand: {tolerances}."
     tested = [entry for entry in measured if entry.p_value is not None]
     if tested:
-        baseline = next(entry.line.name for entry in measured if entry.line.row == settings["baseline"])
+        baseline = name_of(next(row["labels"] for row in settings["rows"] if row["row"] == settings["baseline"]))
         yield (
             f"{MARK} Another than {baseline}: paired t-test over queries, p < {SIGNIFICANT} after correction for the "
             f"{len(tested)} of this table (Holm)."

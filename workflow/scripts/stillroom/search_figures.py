@@ -18,7 +18,7 @@ DOTS_PER_INCH = 160
 def plot_search(*, settings: dict, csv_path: str | Path, svg_path: str | Path, png_path: str | Path) -> None:
     """Draw the table's recall over its queries per second."""
     with open(csv_path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["queries_per_second"]]  # blank: not measured yet
     figure = Figure(figsize=INCHES, layout="constrained")
     draw(figure.subplots(), rows, settings)
     with mpl.rc_context({"svg.hashsalt": "stillroom"}):  # else no two files are alike
