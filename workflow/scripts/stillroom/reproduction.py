@@ -13,7 +13,7 @@ import pandas as pd
 
 from stillroom.files import atomic_path
 from stillroom.published_numbers import Cell, from_settings
-from stillroom.tables import NOTHING, Metrics, grouped, latex, markdown, mean_of, printed_measure, read_metrics
+from stillroom.tables import NOTHING, Metrics, latex, markdown, mean_of, printed_measure, read_metrics, without_repeats
 from stillroom.verdicts import NOT_COMPARABLE, OFF, VERDICTS, Verdict, exact, verdict
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def compare_published(
     """Write a line per published number: ours, theirs, the difference and the verdict; below, what is not compared."""
     metrics = read_metrics(metrics_paths)
     comparisons = [compared(line, metrics) for line in settings["lines"]]
-    labels = grouped([labels_of(comparison) for comparison in comparisons])
+    labels = without_repeats([labels_of(comparison) for comparison in comparisons])
     cells = [[(text, text == OFF) for text in printed(comparison)] for comparison in comparisons]
     table = (settings["title"], labels, HEADERS, cells, [*notes(comparisons, settings["left_out"])])
     with atomic_path(csv_path) as path:
