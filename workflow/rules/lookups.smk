@@ -101,8 +101,9 @@ def choice_inputs(wildcards):
     """The files that name those passages."""
     settings = choice_settings(wildcards)
     judging = dict.fromkeys([*settings["judged"], *(dataset for dataset, _ in settings["drawn"])])
+    paired = dict.fromkeys(dataset for dataset, _ in settings["pairs"])
     downloads = [(dataset, "queries") for dataset in judging]
-    downloads += [(dataset, "docpairs") for dataset in settings["pairs"]]
+    downloads += [(dataset, "docpairs") for dataset in paired]
     return {
         "downloads": [path for dataset, part in downloads for path in downloads_of(dataset, part)],
         "score_files": [score_file_of(teacher) for teacher in settings["teachers"]],
