@@ -620,6 +620,7 @@ def reproduction_settings(wildcards):
             "label": rows[line.place]["label"],
             "systems": systems_with_seeds(rows[line.place]),
             "test_set": line.test_set,
+            "sampled": bool(sampled_test_sets(CONFIG, [line.test_set])),
             "cell": as_settings(line.cell),
         }
         for line in compared
@@ -653,6 +654,7 @@ def ladder_settings(wildcards):
         {
             "title": f"{ladder['ranker']}, {ladder['way']}",
             "test_set": ladder["test_set"],
+            "sampled": bool(sampled_test_sets(CONFIG, [ladder["test_set"]])),
             "cell": as_settings(explained_cell(CONFIG, wildcards.ladder)),
             "rungs": [{"stage": rung["stage"], "systems": systems_with_seeds(rung)} for rung in each],
         }
