@@ -99,6 +99,4 @@ def test_texts_are_texts_wherever_they_stand(read):
         notes=[EVIL],
     )
     assert "script" not in {tag for tag, _ in reader.tags} and "<script" not in text
-    assert (
-        reader.texts == [EVIL] * 6
-    )  # title, headline, both headers, label, cell, note: title and headline are one each
+    assert reader.texts == [EVIL] * 7  # title, headline, both headers, label, cell, note

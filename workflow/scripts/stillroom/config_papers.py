@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from stillroom.config import rankers_in, seeds_of, stable, systems_of
+from stillroom.config import rankers_in, sampled_test_sets, seeds_of, stable, systems_of
 from stillroom.config_published import placed_cells
 from stillroom.config_rankers import is_trained
 from stillroom.config_schema import config_error
@@ -125,7 +125,12 @@ def paper_table_settings(config: dict, name: str) -> dict:
         for row, labels in layout["rows"].items()
     ]
     columns = [
-        {"name": column, "test_set": test_set, "measures": layout["columns"][column]["measures"]}
+        {
+            "name": column,
+            "test_set": test_set,
+            "measures": layout["columns"][column]["measures"],
+            "sampled": bool(test_set and sampled_test_sets(config, [test_set])),
+        }
         for column, test_set in test_sets.items()
     ]
     cells = [

@@ -51,7 +51,7 @@ SMALL = (
     "omega"
 )
 CAPITAL = "gamma delta theta lambda xi pi sigma upsilon phi psi omega"  # the others have no command
-ACCENTS = {"GRAVE", "ACUTE", "CIRCUMFLEX", "TILDE", "DIAERESIS", "CEDILLA", "CARON", "RING ABOVE"}
+ACCENTS = {"GRAVE ACCENT", "ACUTE ACCENT", "CIRCUMFLEX ACCENT", "TILDE", "DIAERESIS", "CEDILLA", "CARON", "RING ABOVE"}
 LETTERS = "ßæÆœŒøØłŁ"  # beside those with accents
 LIGATURES = {"--", "''", "``", "!`", "?`"}  # two characters that LaTeX makes one of
 

@@ -75,11 +75,11 @@ def lines_of(settings: dict, metrics: Metrics) -> list[Line]:
 def entries_of(settings: dict, lines: list[Line], metrics: Metrics, comparisons: list[dict]) -> list[Entry]:
     """Every number of the table, ours or published, in the order of the lines."""
     cells = {(cell["row"], cell["column"], cell["cell"]["measure"]): cell["cell"] for cell in settings["cells"]}
-    measures = {column["name"]: column["measures"] for column in settings["columns"]}
+    columns = {column["name"]: column for column in settings["columns"]}
     entries = []
     for line in lines:
         comparison = next((each for each in comparisons if is_of(each, line)), {})
-        for measure in measures[line.column]:
+        for measure in columns[line.column]["measures"]:
             known = cells.get((line.row, line.column, measure))
             cell = from_settings(known) if known else None
             is_measured = line.is_measured and measure in settings["measured"]
@@ -87,8 +87,11 @@ def entries_of(settings: dict, lines: list[Line], metrics: Metrics, comparisons:
                 [mean_of(metrics, line.test_set, system, measure) for system in line.systems] if is_measured else []
             )
             if values or cell:
-                conditions = metrics[line.test_set, line.systems[0]] if values else {}
-                found = judged(values, cell, conditions, comparison, measure)
+                found = NOT_MEASURED
+                if values and cell:
+                    conditions = metrics[line.test_set, line.systems[0]]
+                    found = verdict(float(np.mean(values)), cell, conditions, sampled=columns[line.column]["sampled"])
+                found = supported(found, comparison, measure)
                 entries.append(Entry(line, measure, values, cell, found, None, comparison))
     return entries
 
@@ -98,11 +101,8 @@ def is_of(comparison: dict, line: Line) -> bool:
     return (comparison["test_set"], comparison["systems"]) == (line.test_set, line.systems)
 
 
-def judged(values: list[float], cell: Cell | None, conditions: dict, comparison: dict, measure: str) -> Verdict:
-    """What ours is to the published number: reproduced, if also the runs agree by more than their means."""
-    if not values or cell is None:
-        return NOT_MEASURED
-    found = verdict(float(np.mean(values)), cell, conditions)
+def supported(found: Verdict, comparison: dict, measure: str) -> Verdict:
+    """The verdict on a mean, which is `reproduced` if also the runs agree, query by query."""
     compared = comparison.get("measures", {}).get(measure)
     is_reproduced = found.word in (SAME, WITHIN) and compared and compared["equivalence_p"] < EQUIVALENT
     return found._replace(word=REPRODUCED) if is_reproduced else found

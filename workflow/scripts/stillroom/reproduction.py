@@ -92,7 +92,7 @@ def compared(line: dict, metrics: Metrics) -> Comparison:
     if not all((test_set, system) in metrics for system in systems):
         return Comparison(line["label"], systems, test_set, cell, float("nan"), NOT_MEASURED)
     ours = mean_over_seeds(metrics, test_set, systems, cell.measure)
-    found = verdict(ours, cell, metrics[test_set, systems[0]])
+    found = verdict(ours, cell, metrics[test_set, systems[0]], sampled=line["sampled"])
     return Comparison(line["label"], systems, test_set, cell, ours, found)
 
 
@@ -197,5 +197,13 @@ def notes(comparisons: list[Comparison], left_out: list[dict]) -> Iterator[str]:
             reasons.setdefault(comparison.verdict.reason, []).append(f"{label} on {test_set}, {measure} ({source})")
     yield from (f"Not comparable: {'; '.join(lines)}: {reason}." for reason, lines in reasons.items())
     if left_out:
-        lines = [f"{line['label']} on {line['test_set']}, {printed_measure(line['measure'])}" for line in left_out]
-        yield f"Published, and not measured here: {'; '.join(dict.fromkeys(lines))}."
+        yield f"Published, and not measured here: {'; '.join(without_ours(left_out))}."
+
+
+def without_ours(left_out: list[dict]) -> Iterator[str]:
+    """`BM25 on another/set, nDCG@10, Recall@1000`"""
+    measures: dict[tuple[str, str], list[str]] = {}
+    for line in left_out:
+        measures.setdefault((line["label"], line["test_set"]), []).append(printed_measure(line["measure"]))
+    for (label, test_set), printed in measures.items():
+        yield f"{label} on {test_set}, {', '.join(dict.fromkeys(printed))}"
