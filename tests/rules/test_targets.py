@@ -1,5 +1,7 @@
 """What is a target: every table of every experiment, and any metrics file."""
 
+import csv
+import itertools
 import os
 from pathlib import Path
 
@@ -26,7 +28,30 @@ def expected_metrics(config):
         found |= {(test_set, run) for test_set in table["test_sets"] for run in runs(config, named_systems(table))}
     for table in config.get("length_tables", {}).values():
         found |= {(table["test_set"], run) for run in runs(config, named_systems(table))}
-    return found | expected_searches(config)
+    return found | expected_searches(config) | expected_of_papers(config)
+
+
+def expected_of_papers(config):
+    """(test set, run) of every row and every reference of a published table, where the row has a number."""
+    with_number = set()
+    for file in (ROOT / "workflow/published").glob("*.csv"):
+        for cell in csv.DictReader(file.open(encoding="utf-8")):
+            with_number.add((cell["source"], cell["system"], cell["test_set"], cell["measure"]))
+    found = set()
+    for name, table in config.get("paper_tables", {}).items():
+        layout = yaml.safe_load((ROOT / f"workflow/published/tables/{name}.yaml").read_text(encoding="utf-8"))
+        named = [*table.get("rows", {}).items(), *table.get("references", {}).items()]
+        for (row, system), column in itertools.product(named, layout["columns"].values()):
+            measures = set(column["measures"]) & set(config["measures"])
+            numbers = {
+                (numbers["source"], row, column["test_set"], measure)
+                for numbers in layout["numbers"]
+                for measure in measures
+            }
+            same = [key for key, value in config["test_sets"].items() if value["dataset"] == column["test_set"]]
+            if numbers & with_number:
+                found |= {(test_set, run) for test_set in same for run in runs(config, [system])}
+    return found
 
 
 def expected_searches(config):
@@ -109,6 +134,7 @@ def test_every_table_of_every_experiment_resolves_with_the_jobs_that_its_rows_ne
     assert {job["length_table"] for job in plan.wildcards("make_length_table")} == set(config.get("length_tables", {}))
     efficiency_tables = {job["efficiency_table"] for job in plan.wildcards("make_efficiency_table")}
     assert efficiency_tables == set(config.get("efficiency_tables", {}))
+    assert {job["paper_table"] for job in plan.wildcards("make_paper_table")} == set(config.get("paper_tables", {}))
     costs = {(job["test_set"], job["ranker"]) for job in plan.wildcards("measure_efficiency")}
     assert costs == expected_costs(config)
     searches = plan.wildcards("measure_search")
@@ -164,6 +190,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_what_it_does_with
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     given = {"fetch_triples", "extract_triples", "fetch_scores", "join_scores"}
     given |= {"fetch_candidates", "import_candidates", "compare_published", "explain_cell"}
+    given |= {"make_paper_table", "compare_runs"}
     others = {"average_runs", "measure_efficiency", "make_efficiency_table"}
     others |= {"measure_index", "measure_search", "make_search_table", "plot_search", "plot_costs"}
     others |= {"retrieve_negatives", "retrieve_validation_candidates"}

@@ -30,15 +30,17 @@ def make(tmp_path):
     def make(*lines, source=None, index_folders=()):
         paths = []
         for row, cost in lines:
-            paths.append(str(tmp_path / f"{row['label']}.json"))
-            content = {"system": f"{row['ranker']}/seed-1/rerank", **cost}
-            (tmp_path / f"{row['label']}.json").write_text(json.dumps(content))
+            path = tmp_path / row["label"] / "efficiency/dev" / row["ranker"] / "seed-1/rerank.json"
+            paths.append(str(path))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if cost:
+                path.write_text(json.dumps({"system": f"{row['ranker']}/seed-1/rerank", **cost}))
         rows = [row for row, _ in lines]
         make_efficiency_table(
             settings={"title": "Costs & more", "test_set": "dev", "source": source, "rows": rows},
             efficiency_paths=paths,
             index_folders=[str(path) for path in index_folders],
-            **{f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")},
+            **{f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex", "html")},
         )
         with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
             found = list(csv.DictReader(file))

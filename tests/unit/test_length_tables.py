@@ -34,8 +34,8 @@ def make(tmp_path, write_texts):
         passages = {name: "  ".join(["word"] * count) + "\n" for name, count in WORDS.items()}
         write_texts(tmp_path / "passages.parquet", "passage_id", passages)
         write_qrels(tmp_path / "qrels.txt", QRELS)
-        measures = {"nDCG@10": {"mean": 0.5, "by_query": values}}
-        content = {"system": "bm25", "test_set": "dev", "queries": len(values), "measures": measures}
+        content = {"system": "bm25", "test_set": "dev", "queries": len(values), "min_relevance": 1}
+        content["measures"] = {"nDCG@10": {"mean": 0.5, "by_query": values}}
         (tmp_path / "metrics.json").write_text(json.dumps(content))
         make_length_table(
             settings={
@@ -54,6 +54,7 @@ def make(tmp_path, write_texts):
             csv_path=tmp_path / "table.csv",
             md_path=tmp_path / "table.md",
             tex_path=tmp_path / "table.tex",
+            html_path=tmp_path / "table.html",
         )
         with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

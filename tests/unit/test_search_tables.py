@@ -50,18 +50,22 @@ def write_rankings(path, rankings):
 def make(tmp_path):
     """A function that makes the table and returns (CSV rows, Markdown, LaTeX)."""
 
-    def make(**changes):
+    def make(without=None, **changes):
         paths, folders = {"metrics": [], "run": [], "search": [], "build": []}, []
         for _, index, rankings, (ndcg, rr), milliseconds, seconds, size in ROWS:
             system = {"system": f"dot/seed-1/{index}"}
+            measures = {"nDCG@10": {"mean": ndcg}, "RR@10": {"mean": rr}}
             contents = {
-                "metrics": {**system, "measures": {"nDCG@10": {"mean": ndcg}, "RR@10": {"mean": rr}}},
+                "metrics": {**system, "min_relevance": 2, "measures": measures},
                 "search": {**system, **SEARCH, "milliseconds": milliseconds},
                 "build": {**BUILD, "index": index, "build_seconds": seconds},
             }
             for kind, content in contents.items():
-                paths[kind].append(str(tmp_path / f"{index}.{kind}.json"))
-                (tmp_path / f"{index}.{kind}.json").write_text(json.dumps(content))
+                path = tmp_path / kind / "dev/dot/seed-1" / f"{index}.json"
+                paths[kind].append(str(path))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if index != without:
+                    path.write_text(json.dumps(content))
             paths["run"].append(str(write_rankings(tmp_path / f"{index}.trec", rankings)))
             (tmp_path / index).mkdir(exist_ok=True)
             (tmp_path / index / "index").write_bytes(b"i" * size)
@@ -73,7 +77,7 @@ def make(tmp_path):
             reference_path=tmp_path / "exact.trec",
             index_folders=folders,
             **{f"{kind}_paths": files for kind, files in paths.items()},
-            **{f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")},
+            **{f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex", "html")},
         )
         with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
             found = list(csv.DictReader(file))

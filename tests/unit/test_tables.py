@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
+from stillroom.latex_tables import escape
 from stillroom.significance import holm
-from stillroom.tables import escape, expectation_notes, make_table, number
+from stillroom.tables import expectation_notes, make_table, number
 
 RANDOM = np.random.default_rng(12)
 QUERY_IDS = [f"q{n}" for n in range(40)]
@@ -30,6 +31,7 @@ def metrics_of(system, test_set, measures=("RR@10", "nDCG@10", "Judged@10")):
         "system": system,
         "test_set": test_set,
         "queries": 40,
+        "min_relevance": 2 if test_set == "graded" else 1,
         "measures": {
             name: {"mean": float(np.mean(list(by_query.values()))), "by_query": by_query}
             for name, by_query in values.items()
@@ -69,7 +71,7 @@ def make(tmp_path):
         for place, content in enumerate(metrics):
             paths.append(str(tmp_path / f"{place}.json"))
             (tmp_path / f"{place}.json").write_text(json.dumps(content))
-        outputs = {f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")}
+        outputs = {f"{kind}_path": tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex", "html")}
         make_table(settings=SETTINGS | changes, metrics_paths=paths, **outputs)
         with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

@@ -45,6 +45,7 @@ from stillroom.config_figures import (
     what_runs,
 )
 from stillroom.config_files import check_keys_once
+from stillroom.config_papers import comparison_settings, compared_rows, paper_table_settings
 from stillroom.config_published import REPRODUCTION, explained_cell, lines_of, rungs
 from stillroom.config_rankers import finder_of, is_trained
 from stillroom.config_report import explored_systems
@@ -100,3 +101,5 @@ wildcard_constraints:
     efficiency_table=any_of(CONFIG["efficiency_tables"]),
     search_table=any_of(CONFIG["search_tables"]),
     ladder=any_of(CONFIG["ladders"]),
+    paper_table=any_of(CONFIG["paper_tables"]),
+    row=any_of(row for table in CONFIG["paper_tables"].values() for row in table["references"]),

@@ -101,8 +101,9 @@ def choice_inputs(wildcards):
     """The files that name those passages."""
     settings = choice_settings(wildcards)
     judging = dict.fromkeys([*settings["judged"], *(dataset for dataset, _ in settings["drawn"])])
+    paired = dict.fromkeys(dataset for dataset, _ in settings["pairs"])
     downloads = [(dataset, "queries") for dataset in judging]
-    downloads += [(dataset, "docpairs") for dataset in settings["pairs"]]
+    downloads += [(dataset, "docpairs") for dataset in paired]
     return {
         "downloads": [path for dataset, part in downloads for path in downloads_of(dataset, part)],
         "score_files": [score_file_of(teacher) for teacher in settings["teachers"]],
@@ -523,6 +524,15 @@ def what_is_there(paths):
     return paths
 
 
+def those_there(files):
+    """An input function: of the lists of files that another one names, what is there."""
+
+    def inputs(wildcards):
+        return {name: what_is_there(paths) for name, paths in files(wildcards).items()}
+
+    return inputs
+
+
 def table_block(table, test_sets):
     """A table's block, the seeds of its rankers, and the places of its rows whose encoder knows the collection."""
     marks = {
@@ -546,27 +556,30 @@ def length_table_settings(wildcards):
     return table_block(table, [table["test_set"]])
 
 
-def table_metrics(wildcards):
+def table_files(wildcards):
     """The metrics of all systems that a table names, on all its test sets."""
     table = CONFIG["tables"][wildcards.table]
     named = systems({**CONFIG, "tables": {wildcards.table: table}, "length_tables": {}})
-    return [f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set in table["test_sets"] for system in named]
+    return {"metrics": [metrics_file(test_set, system) for test_set in table["test_sets"] for system in named]}
 
 
-def length_table_metrics(wildcards):
-    """The metrics of all systems that a length table names."""
+def length_table_files(wildcards):
+    """The metrics of all systems that a length table names, and what says how long the relevant passages are."""
     table = CONFIG["length_tables"][wildcards.length_table]
-    named = systems({**CONFIG, "tables": {}, "length_tables": {wildcards.length_table: table}})
-    return [f"{RESULTS}/metrics/{table['test_set']}/{system}.json" for system in named]
-
-
-def length_table_test_set(wildcards):
-    """The judgements and passages by whose length the queries are grouped."""
-    test_set = CONFIG["length_tables"][wildcards.length_table]["test_set"]
+    named, test_set = (
+        systems({**CONFIG, "tables": {}, "length_tables": {wildcards.length_table: table}}),
+        table["test_set"],
+    )
     return {
-        "qrels": f"{RESULTS}/test_sets/{test_set}/qrels.txt",
-        "passages": passages_of(CONFIG["test_sets"][test_set]["corpus"]),
+        "metrics": [metrics_file(test_set, system) for system in named],
+        "qrels": [f"{RESULTS}/test_sets/{test_set}/qrels.txt"],
+        "passages": [passages_of(CONFIG["test_sets"][test_set]["corpus"])],
     }
+
+
+def metrics_file(test_set, system):
+    """What is measured of a system."""
+    return f"{RESULTS}/metrics/{test_set}/{system}.json"
 
 
 def efficiency_table_settings(wildcards):
@@ -574,7 +587,7 @@ def efficiency_table_settings(wildcards):
     return stable(CONFIG["efficiency_tables"][wildcards.efficiency_table])
 
 
-def efficiency_table_inputs(wildcards):
+def efficiency_table_files(wildcards):
     """What the rankers of an efficiency table cost, with the first seed, and the indexes that its rows name."""
     table = CONFIG["efficiency_tables"][wildcards.efficiency_table]
     test_set, corpus = table["test_set"], CONFIG["test_sets"][table["test_set"]]["corpus"]
@@ -593,7 +606,7 @@ def search_table_settings(wildcards):
     return stable({**table, "seen": seen, "sampled": sampled_test_sets(CONFIG, test_sets)})
 
 
-def search_table_inputs(wildcards):
+def search_table_files(wildcards):
     """What the indexes of a search table find and cost, of its ranker with the first seed."""
     table = CONFIG["search_tables"][wildcards.search_table]
     test_set, ranker = table["test_set"], f"{table['ranker']}/seed-{TEACHER_SEED}"
@@ -602,7 +615,7 @@ def search_table_inputs(wildcards):
     return {
         "metrics": [f"{RESULTS}/metrics/{test_set}/{ranker}/{index}.json" for index in indexes],
         "runs": [f"{RESULTS}/runs/{test_set}/{ranker}/{index}.trec" for index in indexes],
-        "reference": f"{RESULTS}/runs/{test_set}/{ranker}/{table['reference']}.trec",
+        "reference": [f"{RESULTS}/runs/{test_set}/{ranker}/{table['reference']}.trec"],
         "searches": [f"{RESULTS}/efficiency/{test_set}/{ranker}/{index}.json" for index in indexes],
         "builds": [f"{builds}/{files_of(index)}.json" for index in indexes],
         "indexes": [index_folder(corpus, ranker, index) for index in indexes],
@@ -625,6 +638,7 @@ def reproduction_settings(wildcards):
             "label": rows[line.place]["label"],
             "systems": systems_with_seeds(rows[line.place]),
             "test_set": line.test_set,
+            "sampled": bool(sampled_test_sets(CONFIG, [line.test_set])),
             "cell": as_settings(line.cell),
         }
         for line in compared
@@ -636,11 +650,51 @@ def reproduction_settings(wildcards):
     return stable({"title": CONFIG["published"]["title"], "lines": lines, "left_out": others})
 
 
-def reproduction_metrics(wildcards):
+def reproduction_files(wildcards):
     """The metrics of the systems that are published, where they are."""
     lines = reproduction_settings(wildcards)["lines"]
     named = {(line["test_set"], system): None for line in lines for system in line["systems"]}
-    return [f"{RESULTS}/metrics/{test_set}/{system}.json" for test_set, system in named]
+    return {"metrics": [metrics_file(test_set, system) for test_set, system in named]}
+
+
+def settings_of_paper_table(wildcards):
+    """What a published table is made from, beside the metrics."""
+    return paper_table_settings(CONFIG, wildcards.paper_table)
+
+
+def paper_table_files(wildcards):
+    """The metrics of the systems that stand in the rows of a published table, and comparisons with its own runs."""
+    name, rows = wildcards.paper_table, settings_of_paper_table(wildcards)["rows"]
+    keys = [(test_set, system) for row in rows for test_set in row["test_sets"] for system in row["systems"]]
+    folder = f"{RESULTS}/comparisons/{name}"
+    return {
+        "metrics": [metrics_file(*key) for key in dict.fromkeys(keys)],
+        "comparisons": [f"{folder}/{row}/{test_set}.json" for row, test_set in compared_rows(CONFIG, name)],
+    }
+
+
+def comparison_of(wildcards):
+    """The systems of a comparison and the margins of its measures."""
+    return comparison_settings(CONFIG, wildcards.paper_table, wildcards.row, wildcards.test_set)
+
+
+def comparison_files(wildcards):
+    """Our runs and the publication's, what is measured of them, and of both baselines."""
+    settings, test_set = comparison_of(wildcards), wildcards.test_set
+    baseline, reference_baseline = settings["baselines"] or ([], [])
+    return {
+        "runs": [f"{RESULTS}/runs/{test_set}/{system}.trec" for system in settings["ours"]],
+        "metrics": [metrics_file(test_set, system) for system in settings["ours"]],
+        "reference_run": f"{RESULTS}/runs/{test_set}/{settings['reference']}.trec",
+        "reference_metrics": metrics_file(test_set, settings["reference"]),
+        "baseline_metrics": [metrics_file(test_set, system) for system in baseline],
+        "reference_baseline_metrics": [metrics_file(test_set, system) for system in reference_baseline],
+    }
+
+
+def comparison_margins(wildcards):
+    """Within which margin a measure of two runs is equivalent."""
+    return {"margins": comparison_of(wildcards)["margins"]}
 
 
 def reproduction_tables(wildcards):
@@ -658,6 +712,7 @@ def ladder_settings(wildcards):
         {
             "title": f"{ladder['ranker']}, {ladder['way']}",
             "test_set": ladder["test_set"],
+            "sampled": bool(sampled_test_sets(CONFIG, [ladder["test_set"]])),
             "cell": as_settings(explained_cell(CONFIG, wildcards.ladder)),
             "rungs": [{"stage": rung["stage"], "systems": systems_with_seeds(rung)} for rung in each],
         }
@@ -668,7 +723,7 @@ def ladder_metrics(wildcards):
     """The metrics of the rungs of a ladder."""
     settings = ladder_settings(wildcards)
     named = [system for rung in settings["rungs"] for system in rung["systems"]]
-    return [f"{RESULTS}/metrics/{settings['test_set']}/{system}.json" for system in named]
+    return [metrics_file(settings["test_set"], system) for system in named]
 
 
 def ladder_files(wildcards):
@@ -794,7 +849,7 @@ def graph_settings(wildcards):
 def figures_of_config():
     """(name, wildcards, lookup of what it is made from) of every figure that the config has something for."""
     for search_table in CONFIG["search_tables"]:
-        yield "{search_table}", {"search_table": search_table}, search_table_inputs
+        yield "{search_table}", {"search_table": search_table}, search_table_files
     for efficiency_table in cost_figures(CONFIG):
         yield "{efficiency_table}", {"efficiency_table": efficiency_table}, cost_figure_inputs
     for table, test_set in gain_figures(CONFIG):

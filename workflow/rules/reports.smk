@@ -4,20 +4,21 @@ Tables.
 Needs: metrics/<test_set>/<system>.json of the rows' systems, efficiency/<test_set>/<system>.json; indexes and runs.
 Makes, under results/<experiment>/:
 
-    tables/<table>.{csv,md,tex}    the first column of the CSV is `system`, as in the paths
+    tables/<table>.{csv,md,tex,html}    the first column of the CSV is `system`, as in the paths
 """
 
-TABLE_FORMATS = ["csv", "md", "tex"]
+TABLE_FORMATS = ["csv", "md", "tex", "html"]
 
 
 rule make_table:
     """Put the systems' measures side by side, and say which expectations hold."""
     input:
-        metrics=table_metrics,
+        unpack(those_there(table_files)),
     output:
         csv=f"{RESULTS}/tables/{{table}}.csv",
         md=f"{RESULTS}/tables/{{table}}.md",
         tex=f"{RESULTS}/tables/{{table}}.tex",
+        html=f"{RESULTS}/tables/{{table}}.html",
     log:
         f"{RESULTS}/logs/tables/{{table}}.log",
     conda:
@@ -27,6 +28,7 @@ rule make_table:
         runtime=hours(0.5),
     params:
         settings=table_settings,
+        files=table_files,
         code=code_of("make_table"),
     script:
         "../scripts/make_table.py"
@@ -35,12 +37,12 @@ rule make_table:
 rule make_length_table:
     """Group the queries by the length of their relevant passage, one column per group."""
     input:
-        unpack(length_table_test_set),
-        metrics=length_table_metrics,
+        unpack(those_there(length_table_files)),
     output:
         csv=f"{RESULTS}/tables/{{length_table}}.csv",
         md=f"{RESULTS}/tables/{{length_table}}.md",
         tex=f"{RESULTS}/tables/{{length_table}}.tex",
+        html=f"{RESULTS}/tables/{{length_table}}.html",
     log:
         f"{RESULTS}/logs/tables/{{length_table}}.log",
     conda:
@@ -50,6 +52,7 @@ rule make_length_table:
         runtime=hours(0.5),
     params:
         settings=length_table_settings,
+        files=length_table_files,
         code=code_of("make_length_table"),
     script:
         "../scripts/make_length_table.py"
@@ -58,11 +61,12 @@ rule make_length_table:
 rule make_efficiency_table:
     """Put what rankers cost side by side."""
     input:
-        unpack(efficiency_table_inputs),
+        unpack(those_there(efficiency_table_files)),
     output:
         csv=f"{RESULTS}/tables/{{efficiency_table}}.csv",
         md=f"{RESULTS}/tables/{{efficiency_table}}.md",
         tex=f"{RESULTS}/tables/{{efficiency_table}}.tex",
+        html=f"{RESULTS}/tables/{{efficiency_table}}.html",
     log:
         f"{RESULTS}/logs/tables/{{efficiency_table}}.log",
     conda:
@@ -72,6 +76,7 @@ rule make_efficiency_table:
         runtime=hours(0.5),
     params:
         settings=efficiency_table_settings,
+        files=efficiency_table_files,
         code=code_of("make_efficiency_table"),
     script:
         "../scripts/make_efficiency_table.py"
@@ -80,11 +85,12 @@ rule make_efficiency_table:
 rule make_search_table:
     """Put exact and approximate search side by side."""
     input:
-        unpack(search_table_inputs),
+        unpack(those_there(search_table_files)),
     output:
         csv=f"{RESULTS}/tables/{{search_table}}.csv",
         md=f"{RESULTS}/tables/{{search_table}}.md",
         tex=f"{RESULTS}/tables/{{search_table}}.tex",
+        html=f"{RESULTS}/tables/{{search_table}}.html",
     log:
         f"{RESULTS}/logs/tables/{{search_table}}.log",
     conda:
@@ -94,6 +100,7 @@ rule make_search_table:
         runtime=hours(0.5),
     params:
         settings=search_table_settings,
+        files=search_table_files,
         code=code_of("make_search_table"),
     script:
         "../scripts/make_search_table.py"
@@ -109,6 +116,7 @@ rule tables:
                 *CONFIG["length_tables"],
                 *CONFIG["efficiency_tables"],
                 *CONFIG["search_tables"],
+                *CONFIG["paper_tables"],
                 *([REPRODUCTION] if CONFIG["published"]["rows"] else []),
             ],
             format=TABLE_FORMATS,

@@ -4,8 +4,10 @@ Published numbers beside ours, and where the differences come from.
 Needs: metrics/<test_set>/<system>.json; workflow/published/*.csv or files of your own, which are read with the config.
 Makes, under results/<experiment>/:
 
-    tables/reproduction.{csv,md,tex}    the rows of `published`: ours, theirs, the difference, a verdict
-    ladders/<ladder>.{csv,md}           from our number to a published one, one stage after the other
+    tables/reproduction.{csv,md,tex,html}    the rows of `published`: ours, theirs, the difference, a verdict
+    tables/<paper_table>.{csv,md,tex,html}   a published table with our numbers in it
+    comparisons/<paper_table>/<row>/<test_set>.json    how closely our runs are those of the publication's own system
+    ladders/<ladder>.{csv,md}                from our number to a published one, one stage after the other
 """
 
 LADDER_FORMATS = ["csv", "md"]
@@ -14,11 +16,12 @@ LADDER_FORMATS = ["csv", "md"]
 rule compare_published:
     """Put published numbers beside ours, with a verdict on each."""
     input:
-        metrics=reproduction_metrics,
+        unpack(those_there(reproduction_files)),
     output:
         csv=f"{RESULTS}/tables/{REPRODUCTION}.csv",
         md=f"{RESULTS}/tables/{REPRODUCTION}.md",
         tex=f"{RESULTS}/tables/{REPRODUCTION}.tex",
+        html=f"{RESULTS}/tables/{REPRODUCTION}.html",
     log:
         f"{RESULTS}/logs/tables/{REPRODUCTION}.log",
     conda:
@@ -28,9 +31,54 @@ rule compare_published:
         runtime=hours(1),
     params:
         settings=reproduction_settings,
+        files=reproduction_files,
         code=code_of("compare_published"),
     script:
         "../scripts/compare_published.py"
+
+
+rule make_paper_table:
+    """Put our numbers into a published table."""
+    input:
+        unpack(those_there(paper_table_files)),
+    output:
+        csv=f"{RESULTS}/tables/{{paper_table}}.csv",
+        md=f"{RESULTS}/tables/{{paper_table}}.md",
+        tex=f"{RESULTS}/tables/{{paper_table}}.tex",
+        html=f"{RESULTS}/tables/{{paper_table}}.html",
+    log:
+        f"{RESULTS}/logs/tables/{{paper_table}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(0.5),
+    params:
+        settings=settings_of_paper_table,
+        files=paper_table_files,
+        code=code_of("make_paper_table"),
+    script:
+        "../scripts/make_paper_table.py"
+
+
+rule compare_runs:
+    """Say how closely runs of ours are those of a publication, by rank, effect and query."""
+    input:
+        unpack(comparison_files),
+    output:
+        comparison=f"{RESULTS}/comparisons/{{paper_table}}/{{row}}/{{test_set}}.json",
+    log:
+        f"{RESULTS}/logs/comparisons/{{paper_table}}/{{row}}/{{test_set}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=gigabytes(3),
+        runtime=hours(1),
+    params:
+        settings=comparison_margins,
+        code=code_of("compare_runs"),
+    script:
+        "../scripts/compare_runs.py"
 
 
 rule explain_cell:
@@ -68,6 +116,7 @@ rule explain:
 
 localrules:
     compare_published,
+    make_paper_table,
     explain_cell,
     reproduce_published,
     explain,

@@ -6,10 +6,11 @@ from stillroom.log import start_log
 start_log(snakemake.log[0])
 make_length_table(
     settings=snakemake.params.settings,
-    metrics_paths=snakemake.input.metrics,
-    qrels_path=snakemake.input.qrels,
-    passages_path=snakemake.input.passages,
+    metrics_paths=snakemake.params.files["metrics"],
+    qrels_path=snakemake.params.files["qrels"][0],
+    passages_path=snakemake.params.files["passages"][0],
     csv_path=snakemake.output.csv,
     md_path=snakemake.output.md,
     tex_path=snakemake.output.tex,
+    html_path=snakemake.output.html,
 )

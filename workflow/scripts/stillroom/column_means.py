@@ -17,7 +17,12 @@ class Column(NamedTuple):
     @property
     def test_sets(self) -> set[str]:
         """All that the column is about."""
-        return {test_set for collection in self.collections for test_set in collection}
+        return {*self.in_order}
+
+    @property
+    def in_order(self) -> list[str]:
+        """All that the column is about, in the order of the table."""
+        return [test_set for collection in self.collections for test_set in collection]
 
 
 def columns_of(settings: dict) -> list[Column]:

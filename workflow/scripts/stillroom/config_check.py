@@ -11,6 +11,7 @@ import ir_measures
 from stillroom.config import labels_of, named_systems, rankers_in
 from stillroom.config_data import check_groups, check_left_out, check_query_limit
 from stillroom.config_indexes import check_index, check_search_table
+from stillroom.config_papers import check_paper_tables, paper_systems
 from stillroom.config_published import REPRODUCTION, check_ladders, check_published, published_systems
 from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choose_training_sets
 from stillroom.config_report import check_report
@@ -60,7 +61,8 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         check_way(config, path, system, test_sets_of(config[path[0]][path[1]]))
     check_published(config)
     check_ladders(config)
-    for path, system, test_sets in published_systems(config):
+    check_paper_tables(config)
+    for path, system, test_sets in [*published_systems(config), *paper_systems(config)]:
         check_way(config, path, system, test_sets)
     check_table_names(config)
     for section in ("tables", "length_tables", "search_tables"):
@@ -152,7 +154,7 @@ def check_way(config: dict, path: tuple, system: dict, test_sets: list[str]) -> 
 def check_table_names(config: dict) -> None:
     """Tables of all kinds lie in one folder."""
     taken = {REPRODUCTION}
-    for section in ("tables", "length_tables", "efficiency_tables", "search_tables"):
+    for section in ("tables", "length_tables", "efficiency_tables", "search_tables", "paper_tables"):
         if both := taken & config[section].keys():
             raise config_error((section, min(both)), "a table has this name; choose another.")
         taken |= config[section].keys()

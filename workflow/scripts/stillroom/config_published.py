@@ -1,12 +1,13 @@
 """What the config says of published numbers: which are compared (`published`), and which are explained (`ladders`)."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from stillroom.config_rankers import is_trained
 from stillroom.config_schema import ConfigError, config_error
-from stillroom.published_numbers import Cell, read_cells
+from stillroom.published_numbers import Cell, read_placed_cells
 from stillroom.registry import PACKAGE
 
 REPRODUCTION = "reproduction"  # the table of `published`
@@ -29,12 +30,23 @@ def number_files(config: dict) -> list[Path]:
 
 def published_cells(config: dict) -> list[Cell]:
     """All published numbers."""
+    return [cell for cell, _ in placed_cells(config)]
+
+
+def placed_cells(config: dict) -> list[tuple[Cell, str]]:
+    """All published numbers, each with its file and line."""
     try:
-        return read_cells(number_files(config))
+        return cells_of_files(tuple((path, path.stat().st_mtime_ns) for path in number_files(config)))
     except FileNotFoundError as error:
         raise config_error(("published", "numbers"), f"{error.filename}: there is no such file.") from None
     except ValueError as error:
         raise config_error(("published", "numbers"), str(error)) from None
+
+
+@cache  # every table of published numbers asks several times
+def cells_of_files(files: tuple[tuple[Path, int], ...]) -> list[tuple[Cell, str]]:
+    """The cells of files of these ages."""
+    return read_placed_cells(path for path, _ in files)
 
 
 def lines_of(config: dict) -> tuple[list[Line], list[Line]]:

@@ -1,12 +1,12 @@
 """Tables of what rankers cost, after Hofstätter et al. 2020 (arXiv:2010.02666)."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from stillroom.tables import write_table
+from stillroom.files import read_json
+from stillroom.tables import missing_notes, write_table
 
 # (column of the CSV, printed column, how many of the CSV's units are one of the printed)
 COLUMNS = [
@@ -27,38 +27,69 @@ def make_efficiency_table(
     csv_path: str | Path,
     md_path: str | Path,
     tex_path: str | Path,
+    html_path: str | Path,
 ) -> None:
     """Write a row per ranker; the CSV has full numbers: parameters, milliseconds, bytes.
 
-    `efficiency_paths` are in the order of the rows, `index_folders` in that of the rows that name an index.
+    `efficiency_paths` are in the order of the rows, `index_folders` in that of the rows that name an index. What is not
+    there yet is blank.
     """
-    costs = [json.loads(Path(path).read_text(encoding="utf-8")) for path in efficiency_paths]
+    costs = [read_json(path) if Path(path).exists() else {} for path in efficiency_paths]
     indexes = iter(index_folders)
-    found = [row_values(row, cost, indexes) for row, cost in zip(settings["rows"], costs, strict=True)]
+    folders = [next(indexes) if row["index"] else None for row in settings["rows"]]
+    found = [row_values(*both) for both in zip(settings["rows"], costs, folders, strict=True)]
     columns = [column for column in COLUMNS if is_shown(column[0], settings["rows"])]
-    values = np.array([[as_number(row[name]) for name, _, _ in columns] for row in found])
+    values = np.array([[as_number(row.get(name)) for name, _, _ in columns] for row in found])
     units = np.array([unit for _, _, unit in columns])
+    sources = [
+        tuple(map(str, filter(None, both))) if cost else ()
+        for cost, both in zip(costs, zip(efficiency_paths, folders, strict=True), strict=True)
+    ]
     write_table(
         title=settings["title"],
-        rows=[(cost["system"], (row["label"],)) for row, cost in zip(settings["rows"], costs, strict=True)],
+        rows=[(system_of(path), (row["label"],)) for row, path in zip(settings["rows"], efficiency_paths, strict=True)],
         headers=[name for name, _, _ in columns],
         printed=[printed for _, printed, _ in columns],
         values=values,
-        cells=[[(three_digits(value), False) for value in row] for row in values / units],
-        notes=[*notes(settings, costs)],
-        paths=(csv_path, md_path, tex_path),
+        cells=[
+            [("" if np.isnan(value) and not cost else three_digits(value), False) for value in row]
+            for row, cost in zip(values / units, costs, strict=True)
+        ],
+        notes=[
+            *missing_cost_notes(settings["rows"], [*zip(efficiency_paths, folders, strict=True)], md_path),
+            *notes(settings, [cost for cost in costs if cost]),
+        ],
+        paths=(csv_path, md_path, tex_path, html_path),
+        traces=[[{"sources": of_row} for _ in columns] for of_row in sources],
     )
 
 
-def row_values(row: dict, cost: dict, indexes: Iterator[str]) -> dict:
+def system_of(efficiency_path: str) -> str:
+    """The system as in the paths: `…/efficiency/<test set>/<system>.json`."""
+    return efficiency_path.rpartition("/efficiency/")[2].partition("/")[2].removesuffix(".json")
+
+
+def missing_cost_notes(rows: list[dict], files: list[tuple[str, ...]], target: str | Path) -> Iterator[str]:
+    """A sentence per row some of whose files are not there, or one for all; rows have labels, files may be None."""
+    keyed = [((row["label"],), [("", path) for path in paths if path]) for row, paths in zip(rows, files, strict=True)]
+    missing = {key: key[1] for _, keys in keyed for key in keys if not Path(key[1]).exists()}
+    yield from missing_notes(keyed, missing, target)
+
+
+def row_values(row: dict, cost: dict, index_folder: str | None) -> dict:
     """What was measured of a row's ranker, beside what is published and the size of its index, where it names one."""
-    stored = index_bytes(next(indexes)) if row["index"] else cost["kept_bytes"]
-    return {**cost, "published_milliseconds": row["published_milliseconds"], "stored_bytes": stored}
+    published = {"published_milliseconds": row["published_milliseconds"]}
+    if not cost:
+        return published
+    stored = index_bytes(index_folder) if index_folder else cost["kept_bytes"]
+    return {**cost, **published, "stored_bytes": stored}
 
 
-def index_bytes(index_folder: str | Path) -> float:
+def index_bytes(index_folder: str | Path) -> float | None:
     """Bytes per passage of an index's two files, `index` and `docid`, which has a line for each passage."""
     index, passage_ids = Path(index_folder) / "index", Path(index_folder) / "docid"
+    if not Path(index_folder).exists():
+        return None
     with open(passage_ids, "rb") as file:
         passages = sum(1 for _ in file)
     return (index.stat().st_size + passage_ids.stat().st_size) / passages

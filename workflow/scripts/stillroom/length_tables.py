@@ -10,7 +10,20 @@ import pyarrow.compute as pc
 
 from stillroom.parquet import open_parquet
 from stillroom.runs import read_qrels
-from stillroom.tables import SAMPLE_NOTE, SEEN_NOTE, printed_measure, read_metrics, system_rows, write_table
+from stillroom.tables import (
+    SAMPLE_NOTE,
+    SEEN_NOTE,
+    Metrics,
+    marked,
+    missing_metrics,
+    missing_notes,
+    notation,
+    printed_measure,
+    read_metrics,
+    system_rows,
+    systems_of_rows,
+    write_table,
+)
 
 BATCH_TEXTS = 65_536
 
@@ -24,27 +37,32 @@ def make_length_table(
     csv_path: str | Path,
     md_path: str | Path,
     tex_path: str | Path,
+    html_path: str | Path,
 ) -> None:
     """Write the mean of one measure per group of queries: those whose relevant passage has so many words.
 
     A query belongs to the group of the shortest of its passages with the highest grade.
     """
-    metrics = read_metrics(metrics_paths)
-    words_of_query = relevant_words(qrels_path, passages_path)
-    edges = settings["passage_words"]
-    group_of = {query_id: bisect_left(edges, words) for query_id, words in words_of_query.items()}
+    rows, test_set, edges = system_rows(settings), settings["test_set"], settings["passage_words"]
+    gone = [str(path) for path in (qrels_path, passages_path) if not Path(path).exists()]
+    metrics = {} if gone else read_metrics(metrics_paths)
     names = group_names(edges)
-    counts = np.bincount(list(group_of.values()), minlength=len(names))
-    rows = system_rows(settings)
-    values = [
-        group_means(
-            metrics[settings["test_set"], system]["measures"][settings["measure"]]["by_query"], group_of, len(names)
-        )
-        for system, _ in rows
+    groups: list[list[str]] = [[] for _ in names]
+    for query_id, words in relevant_words(qrels_path, passages_path).items() if metrics else ():
+        groups[bisect_left(edges, words)].append(query_id)
+    values = np.array([system_means(metrics, test_set, system, settings["measure"], groups) for system, _ in rows])
+    printed = [f"{name} words (n = {len(group)})" for name, group in zip(names, groups, strict=True)]
+    cells = [
+        [(text if (test_set, system) in metrics else "", best) for text, best in row]
+        for (system, _), row in zip(rows, marked(values, printed), strict=True)
     ]
-    measure = printed_measure(settings["measure"])
+    traces = [[trace(metrics, test_set, system, settings["measure"])] * len(groups) for system, _ in rows]
+    keys = [(labels, [(test_set, system) for system in systems]) for labels, systems in systems_of_rows(settings)]
+    missing = missing_metrics(metrics_paths)
     notes = [
-        f"{measure} on {settings['test_set']}, by the number of words of the relevant passage.",
+        f"{printed_measure(settings['measure'])} on {test_set}, by the number of words of the relevant passage.",
+        *missing_notes(keys, missing, md_path),
+        *([f"The lengths are in {' and '.join(gone)}, not there yet."] if gone and len(missing) < len(rows) else []),
         *([SAMPLE_NOTE] if settings["sampled"] else []),
         *([SEEN_NOTE] if settings["seen"] else []),
     ]
@@ -52,11 +70,29 @@ def make_length_table(
         title=settings["title"],
         rows=rows,
         headers=[f"{name} words" for name in names],
-        printed=[f"{name} words (n = {count})" for name, count in zip(names, counts, strict=True)],
-        values=np.array(values),
+        printed=printed,
+        values=values,
         notes=notes,
-        paths=(csv_path, md_path, tex_path),
+        paths=(csv_path, md_path, tex_path, html_path),
+        cells=cells,
+        traces=traces,
+        column_queries=groups,
     )
+
+
+def system_means(metrics: Metrics, test_set: str, system: str, measure: str, groups: list[list[str]]) -> list[float]:
+    """The mean of each group of queries; not a number where the system has not been measured."""
+    if (test_set, system) not in metrics:
+        return [float("nan")] * len(groups)
+    return group_means(metrics[test_set, system]["measures"][measure]["by_query"], groups)
+
+
+def trace(metrics: Metrics, test_set: str, system: str, measure: str) -> dict:
+    """The file and the measure of a row's cells; which queries they are about is in the headers."""
+    if (test_set, system) not in metrics:
+        return {}
+    content = metrics[test_set, system]
+    return {"sources": (content["path"],), "measure": notation(measure, [content])}
 
 
 def relevant_words(qrels_path: str | Path, passages_path: str | Path) -> dict[str, int]:
@@ -79,10 +115,7 @@ def group_names(edges: list[int]) -> list[str]:
     return [f"≤ {edges[0]}", *between, f"> {edges[-1]}"]
 
 
-def group_means(by_query: dict[str, float], group_of: dict[str, int], groups: int) -> list[float]:
-    """The mean over each group's queries; not a number where a group has none."""
-    values = [[] for _ in range(groups)]
-    for query_id, value in by_query.items():
-        if query_id in group_of:
-            values[group_of[query_id]].append(value)
+def group_means(by_query: dict[str, float], groups: list[list[str]]) -> list[float]:
+    """The mean over each group's queries that were measured; not a number where a group has none."""
+    values = [[by_query[query_id] for query_id in group if query_id in by_query] for group in groups]
     return [float(np.mean(group)) if group else float("nan") for group in values]

@@ -39,6 +39,11 @@ COLUMNS = [name for field in Cell._fields for name in (CONDITIONS if field == "c
 
 def read_cells(paths: Iterable[str | Path]) -> list[Cell]:
     """The cells of all files, in their order; none is there twice."""
+    return [cell for cell, _ in read_placed_cells(paths)]
+
+
+def read_placed_cells(paths: Iterable[str | Path]) -> list[tuple[Cell, str]]:
+    """The cells, each with its file and line."""
     cells = {}
     for path in paths:
         with open(path, encoding="utf-8", newline="") as file:
@@ -49,7 +54,7 @@ def read_cells(paths: Iterable[str | Path]) -> list[Cell]:
                 cell = cell_of(row, place)
                 if cell.key in cells:
                     raise ValueError(f"{place}: found {', '.join(cell.key)} again, expected every cell once.")
-                cells[cell.key] = cell
+                cells[cell.key] = (cell, place)
     return list(cells.values())
 
 

@@ -13,12 +13,23 @@ import pandas as pd
 
 from stillroom.files import atomic_path
 from stillroom.published_numbers import Cell, from_settings
-from stillroom.tables import NOTHING, Metrics, grouped, latex, markdown, mean_of, printed_measure, read_metrics
+from stillroom.tables import (
+    NOTHING,
+    Metrics,
+    mean_of,
+    missing_metrics,
+    missing_notes,
+    notation,
+    printed_measure,
+    read_metrics,
+    write_pages,
+)
 from stillroom.verdicts import NOT_COMPARABLE, OFF, VERDICTS, Verdict, exact, verdict
 
 logger = logging.getLogger(__name__)
 
 HEADERS = [("system", "test set", "measure", "source"), ("ours", "published", "difference", "verdict")]
+NOT_MEASURED = Verdict("", None, "")
 
 
 class Comparison(NamedTuple):
@@ -39,29 +50,49 @@ def compare_published(
     csv_path: str | Path,
     md_path: str | Path,
     tex_path: str | Path,
+    html_path: str | Path,
 ) -> None:
     """Write a line per published number: ours, theirs, the difference and the verdict; below, what is not compared."""
-    metrics = read_metrics(metrics_paths)
+    metrics, missing = read_metrics(metrics_paths), missing_metrics(metrics_paths)
+    needed = [
+        ((line["label"],), [(line["test_set"], system) for system in line["systems"]]) for line in settings["lines"]
+    ]
     comparisons = [compared(line, metrics) for line in settings["lines"]]
-    labels = grouped([labels_of(comparison) for comparison in comparisons])
-    cells = [[(text, text == OFF) for text in printed(comparison)] for comparison in comparisons]
-    table = (settings["title"], labels, HEADERS, cells, [*notes(comparisons, settings["left_out"])])
     with atomic_path(csv_path) as path:
         pd.DataFrame(map(csv_row, comparisons)).to_csv(path, index=False)
-    with atomic_path(md_path) as path:
-        path.write_text(markdown(*table), encoding="utf-8")
-    with atomic_path(tex_path) as path:
-        path.write_text(latex(*table), encoding="utf-8")
+    write_pages(
+        title=settings["title"],
+        labels=[labels_of(comparison) for comparison in comparisons],
+        headers=HEADERS,
+        cells=[[(text, text == OFF) for text in printed(comparison)] for comparison in comparisons],
+        notes=[
+            *missing_notes(by_label(needed), missing, md_path),
+            *notes(comparisons, settings["left_out"]),
+        ],
+        paths=(md_path, tex_path, html_path),
+        values=[values_of(comparison) for comparison in comparisons],
+        traces=[[trace(comparison, metrics), {}, {"kind": kind(comparison.verdict)}, {}] for comparison in comparisons],
+    )
     for comparison in comparisons:
         if comparison.verdict.word == OFF:
             logger.warning("off: %s", ", ".join([*labels_of(comparison), *printed(comparison)[:3]]))
 
 
+def by_label(needed: list[tuple[tuple[str], list]]) -> list[tuple[tuple[str], list]]:
+    """What is needed for each label: several lines have the same."""
+    rows: dict[tuple[str], list] = {}
+    for label, keys in needed:
+        rows.setdefault(label, []).extend(keys)
+    return [*rows.items()]
+
+
 def compared(line: dict, metrics: Metrics) -> Comparison:
-    """One published number beside the mean of ours over the seeds."""
+    """One published number beside the mean of ours over the seeds, which may not be there yet."""
     cell, test_set, systems = from_settings(line["cell"]), line["test_set"], line["systems"]
+    if not all((test_set, system) in metrics for system in systems):
+        return Comparison(line["label"], systems, test_set, cell, float("nan"), NOT_MEASURED)
     ours = mean_over_seeds(metrics, test_set, systems, cell.measure)
-    found = verdict(ours, cell, metrics[test_set, systems[0]])
+    found = verdict(ours, cell, metrics[test_set, systems[0]], sampled=line["sampled"])
     return Comparison(line["label"], systems, test_set, cell, ours, found)
 
 
@@ -79,6 +110,8 @@ def labels_of(comparison: Comparison) -> tuple[str, ...]:
 def printed(comparison: Comparison) -> tuple[str, ...]:
     """The other columns: ours in four decimals, the published number as it is published."""
     difference, published = comparison.verdict.difference, short(str(comparison.cell.value))
+    if comparison.verdict == NOT_MEASURED:
+        return ("", published, "", "")
     return (four_decimals(comparison.ours), published, signed(difference), comparison.verdict.word)
 
 
@@ -95,6 +128,29 @@ def signed(difference: Decimal | None) -> str:
 def short(number: str) -> str:
     """A number without the zero before its point."""
     return re.sub(r"^([+-]?)0\.", r"\1.", number)
+
+
+def values_of(comparison: Comparison) -> list[float | None]:
+    """What the printed numbers stand for."""
+    difference = comparison.verdict.difference
+    found = None if difference is None else float(difference)
+    return [float(exact(comparison.ours)), float(comparison.cell.value), found, None]
+
+
+def trace(comparison: Comparison, metrics: Metrics) -> dict:
+    """The files and the measure of our number."""
+    if comparison.verdict == NOT_MEASURED:
+        return {}
+    contents = [metrics[comparison.test_set, system] for system in comparison.systems]
+    sources = tuple(content["path"] for content in contents)
+    return {"sources": sources, "measure": notation(comparison.cell.measure, contents)}
+
+
+def kind(found: Verdict) -> str:
+    """Of a difference: above or below the published number by more than the tolerance, or within."""
+    if found.difference is None:
+        return ""
+    return "within" if found.word != OFF else "above" if found.difference > 0 else "below"
 
 
 def csv_row(comparison: Comparison) -> dict:
@@ -141,5 +197,13 @@ def notes(comparisons: list[Comparison], left_out: list[dict]) -> Iterator[str]:
             reasons.setdefault(comparison.verdict.reason, []).append(f"{label} on {test_set}, {measure} ({source})")
     yield from (f"Not comparable: {'; '.join(lines)}: {reason}." for reason, lines in reasons.items())
     if left_out:
-        lines = [f"{line['label']} on {line['test_set']}, {printed_measure(line['measure'])}" for line in left_out]
-        yield f"Published, and not measured here: {'; '.join(dict.fromkeys(lines))}."
+        yield f"Published, and not measured here: {'; '.join(without_ours(left_out))}."
+
+
+def without_ours(left_out: list[dict]) -> Iterator[str]:
+    """`BM25 on another/set, nDCG@10, Recall@1000`"""
+    measures: dict[tuple[str, str], list[str]] = {}
+    for line in left_out:
+        measures.setdefault((line["label"], line["test_set"]), []).append(printed_measure(line["measure"]))
+    for (label, test_set), printed in measures.items():
+        yield f"{label} on {test_set}, {', '.join(dict.fromkeys(printed))}"

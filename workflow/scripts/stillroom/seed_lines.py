@@ -14,7 +14,9 @@ class Line(NamedTuple):
     system: str
     labels: tuple[str, ...]
     values: np.ndarray
+    of: tuple[str, ...]  # the systems whose numbers it is made of
     competes: bool = True
+    is_mean: bool = True
 
 
 def lines_of(
@@ -23,17 +25,20 @@ def lines_of(
     """The lines of one row: `systems` are its systems and the seed of each, `how` is `over_seeds` of the table."""
     values = {system: values_of(system) for system in systems}
     if len(systems) == 1:
-        return [Line(system, labels, values[system]) for system in systems]
+        return [Line(system, labels, values[system], (system,)) for system in systems]
     first, seed = next(iter(systems.items()))
     named = {what: first.replace(f"/seed-{seed}/", f"/{what}/") for what in ("mean", "deviation")}
     mean = np.mean(list(values.values()), axis=0)
     if how == MEAN:
-        return [Line(named["mean"], labels, mean)]
-    lines = [Line(system, with_more(labels, f"seed {seed}"), values[system]) for system, seed in systems.items()]
+        return [Line(named["mean"], labels, mean, (*systems,))]
+    lines = [
+        Line(system, with_more(labels, f"seed {seed}"), values[system], (system,)) for system, seed in systems.items()
+    ]
     if how == SPREAD:
         deviation = np.std(list(values.values()), axis=0, ddof=1)
-        lines.append(Line(named["mean"], with_more(labels, "mean"), mean, competes=False))
-        lines.append(Line(named["deviation"], with_more(labels, "standard deviation"), deviation, competes=False))
+        summary = Line(named["mean"], with_more(labels, "mean"), mean, (*systems,), competes=False)
+        spread = {"labels": with_more(labels, "standard deviation"), "values": deviation, "is_mean": False}
+        lines += [summary, summary._replace(system=named["deviation"], **spread)]
     return lines
 
 

@@ -13,7 +13,7 @@ from stillroom.figures.style import house_style, log_scale, panels, series, writ
 def plot_search(*, settings: dict, csv_path: str | Path, svg_path: str | Path, png_path: str | Path) -> None:
     """Draw the table's recall over its queries per second."""
     with open(csv_path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["queries_per_second"]]  # blank: not measured yet
     points = [(", ".join(labels_of(row)), *point(row, settings["recall_at"])) for row in rows]
     with house_style():
         figure, (axes,) = panels(1, columns=1, size=(7.0, 4.1))
