@@ -145,7 +145,7 @@ def test_a_small_budget_takes_the_queries_that_differ_most_and_others_and_says_s
     index = page.data("dev")
     shown = len(index["queries"])
     assert {name.split("-")[1] for name in blocks} == {"dev", "graded"}
-    assert 50 <= shown < 400 and shown % 50 == 0
+    assert 50 <= shown < 400
     capped = next(each["data-capped"] for each in page.all("script") if each.get("id") == "data-dev")
     assert capped.startswith(f"{shown} of 400 queries, so that the page stays small")
     spread = np.ptp(np.array(index["values"]["RR@10"]), axis=0)

@@ -155,15 +155,15 @@ function columnOf(system, shown) {
   const values = measures.map(([name, values]) => `${name} ${numberOf(values[system][shown.place])}`);
   const found = shown.found.runs[system];
   const items = found.map(([passage, score], rank) => {
-    const others = shown.compared.filter((other) => other !== system).map((other) => {
+    const others = shown.compared.filter((other) => other !== system).flatMap((other) => {
       const place = shown.found.runs[other].findIndex(([same]) => same === passage);
-      return `${labelOf(other)} ${place < 0 ? "–" : place + 1}`;
+      return place < 0 ? [] : [`${labelOf(other)} ${place + 1}`];
     });
     const head = element("p", { className: "ranks" },
       element("span", { className: "rank" }, String(rank + 1)),
       element("span", { className: "score" }, String(score)),
       gradeOf(passage, shown));
-    const foot = others.length ? [element("p", { className: "others" }, `also at: ${others.join(" · ")}`)] : [];
+    const foot = others.length ? [element("p", { className: "others" }, `also: ${others.join(" · ")}`)] : [];
     return element("li", {}, head, ...passageOf(passage, shown), ...foot);
   });
   const column = element("section", { className: "system" },
