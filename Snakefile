@@ -37,8 +37,9 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
-    """Every table and figure of the experiment."""
+    """Every table and figure of the experiment, and the report with all of them."""
     default_target: True
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.report.input,

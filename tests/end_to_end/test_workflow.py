@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from stillroom.figures.captions import read_caption
 from stillroom.index_factory import set_parameters
 from stillroom.indexes import filled_index, search
+from stillroom.report.data import unpacked
 from stillroom.vectors import open_vectors
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,25 @@ def test_tables_hold_the_means_of_the_metrics_files(finished):
     markdown = (finished.results / "tables/main.md").read_text()
     assert "BERT_CAT, re-ranking" in markdown and "Expected: BM25 above MiniLM, one layer" in markdown
     assert r"\toprule" in (finished.results / "tables/by_length.tex").read_text()
+
+
+def test_the_report_has_everything_is_small_and_knows_how_a_number_came_about(finished):
+    page = (finished.results / "report.html").read_text(encoding="utf-8")
+    assert len(page) < 25e6
+    assert pd.read_csv(finished.results / "benchmarks/report.tsv", sep="\t")["s"].item() < 20
+    for table in ("main", "by_length", "costs", "search"):
+        assert f'id="table-{table}"' in page
+    known = unpacked(re.search(r'id="data-provenance">([^<]*)<', page)[1])
+    source = known["sources"][f"{RESULTS}/metrics/dev/tas_b/seed-1/exact.json"]
+    assert source["data"]["run"][0] == f"{RESULTS}/runs/dev/tas_b/seed-1/exact.trec"
+    steps = [known["steps"][place] for place in source["steps"]]
+    assert {"fetch_collection", "train_ranker", "cluster_queries", "retrieve", "measure"} <= {
+        step["rule"] for step in steps
+    }
+    trained = next(step for step in steps if f"{RESULTS}/rankers/tas_b/seed-1/model.safetensors" in step["makes"])
+    assert "sampler: tas_balanced" in trained["settings"] and trained["code"] and trained["seconds"] > 0
+    assert known["machines"][trained["machine"]]["libraries"]["torch"]
+    assert known["totals"]["timed"] == known["totals"]["steps"]
 
 
 def test_costs_are_measured_and_bytes_are_those_of_the_index_files(finished):

@@ -24,7 +24,7 @@ efficiency_tables:
       - {label: "Dot, graph", ranker: dot, index: graph}
 """
 RANKERS = ["cross", "dot", "tokens"]
-TABLE = {"make_efficiency_table": 1, "all": 1}
+TABLE = {"make_efficiency_table": 1, "make_report": 1, "all": 1}
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ search_tables:
       - {label: "Cells, 4", index: cells_4}
       - {label: Graph, index: graph}
 """
-TABLE = {"make_search_table": 1, "plot_search": 1, "all": 1}
+TABLE = {"make_search_table": 1, "plot_search": 1, "make_report": 1, "all": 1}
 PER_INDEX = {"retrieve", "measure_search", "measure", "build_index", "measure_index"}
 
 

@@ -358,7 +358,7 @@ def test_an_experiment_file_replaces_the_default_one_and_a_second_file_varies_it
     project.write("small.yaml", SMALL)
     alone = project.plan("--configfile", "small.yaml", "--", "all")
     once = ["fetch_collection", "index_bm25", "fetch_queries", "check_overlap", "search_bm25", "measure", "make_table"]
-    assert alone.rules == dict.fromkeys([*once, "plot_rules", "all"], 1) | {"download_dataset": 2}
+    assert alone.rules == dict.fromkeys([*once, "plot_rules", "make_report", "all"], 1) | {"download_dataset": 2}
     assert "results/pydocs" not in alone.text
 
     status, text = project.snakemake(
