@@ -206,7 +206,7 @@ function compareAnew() {
 }
 
 function startExplorer() {
-  const canUnpack = "DecompressionStream" in window && "Segmenter" in Intl;
+  const canUnpack = "DecompressionStream" in window;
   control("too-old").hidden = canUnpack;
   if (!canUnpack) return;
   control("body").hidden = false;

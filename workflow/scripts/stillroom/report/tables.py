@@ -12,6 +12,7 @@ SECTION = re.compile(r'<section class="table" id="(table-[^"]+)"[^>]*>(.*)</sect
 HEADING = re.compile(r"<h2\b[^>]*>(.*?)</h2>", re.DOTALL)
 SOURCES = re.compile(r'<td\b[^>]*\bdata-source="([^"]+)"')
 SVG = "{http://www.w3.org/2000/svg}"
+WIDE = 1.9
 
 
 class Table(NamedTuple):
@@ -29,6 +30,7 @@ class Figure(NamedTuple):
     name: str
     title: str
     description: str
+    is_wide: bool  # so much that it needs the width of the page
     base64: str
 
 
@@ -53,4 +55,5 @@ def read_figure(path: str | Path) -> Figure:
         raise ValueError(f"{path}: not an SVG, {error}.") from None
     title = (root.findtext(f".//{SVG}title") or path.stem.replace("_", " ")).strip()
     description = (root.findtext(f".//{SVG}desc") or title).strip()
-    return Figure(path.stem, title, description, base64_of(path.read_bytes()))
+    *_, width, height = map(float, root.get("viewBox", "0 0 1 1").split())
+    return Figure(path.stem, title, description, width > WIDE * height, base64_of(path.read_bytes()))

@@ -1,12 +1,15 @@
-// The words of a text as BM25 compares them: cut by Unicode's rules, in lower case, without the possessive 's and
-// Lucene's English stop words, and reduced to their stems by Porter's algorithm (1980), with the two departures of
-// his own later programs: "bli" in place of "abli", and "logi".
+// The words of a text as BM25 compares them: cut as Lucene's standard tokenizer cuts English, in lower case, without the
+// possessive 's and Lucene's stop words, and reduced to their stems by Porter's algorithm (1980), with the two
+// departures of his own later programs: "bli" in place of "abli", and "logi".
 
 const STOP_WORDS = new Set(
   ("a an and are as at be but by for if in into is it no not of on or such that the their then there these they " +
     "this to was will with").split(" "));
 
-const SEGMENTER = new Intl.Segmenter("en", { granularity: "word" });
+// Unicode's word boundaries (UAX 29) as far as English needs them: axes.plot, isn't, 3.14 and sort_values are one word
+// each. Intl.Segmenter is of no use, because browsers part words at points.
+const WORD = new RegExp(
+  "[\\p{L}\\p{M}\\p{N}_]+(?:(?:(?<=\\p{L})[.:'’](?=\\p{L})|(?<=\\p{N})[.,;'’](?=\\p{N}))[\\p{L}\\p{M}\\p{N}_]+)*", "gu");
 
 // Ending → what stands for it, in the order in which they are tried; of endings that fit, the longest comes first.
 const STEP_2 = Object.entries({
@@ -96,23 +99,20 @@ function termOf(word) {
 }
 
 function termsOf(text) {
-  const words = [...SEGMENTER.segment(text)].filter((part) => part.isWordLike);
-  return new Set(words.map((part) => termOf(part.segment)).filter(Boolean));
+  return new Set((text.match(WORD) ?? []).map(termOf).filter(Boolean));
 }
 
 // The text as nodes, with the words marked whose terms are among these.
 function markedText(text, terms) {
   const nodes = [];
-  let plain = "";
-  for (const part of SEGMENTER.segment(text)) {
-    if (part.isWordLike && terms.has(termOf(part.segment))) {
-      const mark = document.createElement("mark");
-      mark.textContent = part.segment;
-      nodes.push(plain, mark);
-      plain = "";
-    } else {
-      plain += part.segment;
-    }
+  let end = 0;
+  for (const found of text.matchAll(WORD)) {
+    const [word] = found;
+    if (!terms.has(termOf(word))) continue;
+    const mark = document.createElement("mark");
+    mark.textContent = word;
+    nodes.push(text.slice(end, found.index), mark);
+    end = found.index + word.length;
   }
-  return [...nodes, plain];
+  return [...nodes, text.slice(end)];
 }
