@@ -4,6 +4,11 @@ import re
 
 import pytest
 
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="no Playwright here: pip install -r requirements-dev.txt"
+)
+expect = playwright.expect
+
 PHONE = {"width": 375, "height": 667}
 
 
@@ -67,7 +72,7 @@ def test_a_number_says_where_it_is_from(report):
 
 def test_a_mean_over_seeds_names_all_its_runs(report):
     report.locator("#table-main tbody tr").last.get_by_role("button").first.click()
-    assert report.get_by_role("dialog").locator("section").count() == 2
+    expect(report.get_by_role("dialog").locator("section")).to_have_count(2)
 
 
 def test_three_systems_stand_side_by_side_with_ranks_scores_and_judgements(report):
@@ -87,7 +92,7 @@ def test_three_systems_stand_side_by_side_with_ranks_scores_and_judgements(repor
 def test_words_of_the_query_are_marked_by_their_stems(report):
     report.get_by_label("Words in the query").fill("number 8")
     report.locator("button.query", has_text=re.compile("number 8$")).click()
-    report.wait_for_function("document.querySelector('#explorer-answer h3').textContent.endsWith('number 8')")
+    expect(report.locator("#explorer-answer h3")).to_have_text(re.compile("number 8$"))
     marked = {text.lower() for text in report.locator(".system mark").all_inner_texts()}
     assert {"sorting", "arrays"} <= marked <= {"sorting", "arrays", "word1", "8"}
 
@@ -110,7 +115,7 @@ def test_pages_of_the_list_are_turned_and_another_test_set_is_opened(report):
     assert set(report.locator("button.query").all_inner_texts()).isdisjoint(first)
     assert report.locator("#explorer-count").inner_text() == "11–20 of 60 queries"
     report.get_by_label("Test set").select_option("graded")
-    report.wait_for_function("document.querySelector('#explorer-answer code')?.textContent.startsWith('graded-q')")
+    expect(report.locator("#explorer-answer > .note code")).to_have_text(re.compile("^graded-q"))
     assert report.locator("#explorer-count").inner_text() == "1–10 of 60 queries"
     assert (
         "not relevant, grade" in report.locator("#explorer-answer").inner_text()
@@ -122,7 +127,7 @@ def test_markup_in_passages_queries_and_names_is_shown_as_text(report):
     report.get_by_label("Words in the query").fill("document.title")
     report.locator("button.query").first.click()
     heading = report.locator("#explorer-answer h3")
-    report.wait_for_function("document.querySelector('#explorer-answer h3').textContent.includes('script')")
+    expect(heading).to_contain_text("<script>")
     assert heading.inner_text().startswith("</script><script>document.title = 'owned'</script><img")
     assert "about <b>sorting</b> arrays" in report.locator(".system .text").first.inner_text()
     assert report.title() == "made_up: report"
@@ -136,8 +141,9 @@ def test_the_list_works_by_the_keyboard_and_the_answer_gets_the_focus(report):
     report.keyboard.press("Tab")
     chosen = report.evaluate("document.activeElement.textContent")
     report.keyboard.press("Enter")
-    report.wait_for_function("document.activeElement.tagName === 'H3'")
-    assert report.evaluate("document.activeElement.textContent") == chosen
+    heading = report.locator("#explorer-answer h3")
+    expect(heading).to_be_focused()
+    assert heading.inner_text() == chosen
 
 
 def test_figures_have_alternative_texts(report):

@@ -1,6 +1,6 @@
 """The picture of the workflow: Snakemake's own graph, in layers."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import networkx as nx
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 
 from stillroom.figures.captions import read_caption
 from stillroom.figures.layers import crossings, layered, with_few_crossings
-from stillroom.figures.rules import draw_rules, read_dot
+from stillroom.figures.rules import draw_rules, read_dot, without_cycles
 
 DOT = """
 digraph snakemake_dag {
@@ -85,3 +85,9 @@ def test_crossings_are_counted_and_go_where_they_can():
     rows = [["a", "b", "c"], ["x", "y", "z"]]
     assert crossings(graph, rows) == 3
     assert crossings(graph, with_few_crossings(graph, rows)) == 0
+
+
+def test_arrows_back_to_the_rule_that_trained_a_teacher_are_left_out():
+    way = ["fetch", "train", "score", "average", "cluster"]
+    graph = nx.DiGraph([*pairwise(way), ("fetch", "score"), ("average", "train"), ("cluster", "train")])
+    assert set(without_cycles(graph).edges) == {*pairwise(way), ("fetch", "score")}

@@ -23,7 +23,11 @@ rule plot_search:
     input:
         csv=rules.make_search_table.output.csv,
     output:
-        svg=f"{RESULTS}/figures/{{search_table}}.svg",
+        svg=report(
+            f"{RESULTS}/figures/{{search_table}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/{{search_table}}.png",
     log:
         f"{RESULTS}/logs/figures/{{search_table}}.log",
@@ -44,7 +48,11 @@ rule plot_costs:
     input:
         unpack(cost_figure_inputs),
     output:
-        svg=f"{RESULTS}/figures/{{efficiency_table}}.svg",
+        svg=report(
+            f"{RESULTS}/figures/{{efficiency_table}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/{{efficiency_table}}.png",
     log:
         f"{RESULTS}/logs/figures/{{efficiency_table}}.log",
@@ -67,7 +75,11 @@ rule plot_scores:
     input:
         unpack(score_figure_inputs),
     output:
-        svg=f"{RESULTS}/figures/scores-{{teacher}}.svg",
+        svg=report(
+            f"{RESULTS}/figures/scores-{{teacher}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/scores-{{teacher}}.png",
     log:
         f"{RESULTS}/logs/figures/scores-{{teacher}}.log",
@@ -90,7 +102,11 @@ rule plot_training:
     input:
         unpack(training_figure_inputs),
     output:
-        svg=f"{RESULTS}/figures/training-curves.svg",
+        svg=report(
+            f"{RESULTS}/figures/training-curves.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/training-curves.png",
     log:
         f"{RESULTS}/logs/figures/training-curves.log",
@@ -111,7 +127,11 @@ rule plot_gains:
     input:
         unpack(gain_figure_inputs),
     output:
-        svg=f"{RESULTS}/figures/gains-{{table}}-{{test_set}}.svg",
+        svg=report(
+            f"{RESULTS}/figures/gains-{{table}}-{{test_set}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/gains-{{table}}-{{test_set}}.png",
     log:
         f"{RESULTS}/logs/figures/gains-{{table}}-{{test_set}}.log",
@@ -153,7 +173,11 @@ rule plot_margins:
     input:
         batches=rules.draw_batches.output.batches,
     output:
-        svg=f"{RESULTS}/figures/margins-{{teacher}}-{{clustering}}.svg",
+        svg=report(
+            f"{RESULTS}/figures/margins-{{teacher}}-{{clustering}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/margins-{{teacher}}-{{clustering}}.png",
     log:
         f"{RESULTS}/logs/figures/margins-{{teacher}}-{{clustering}}.log",
@@ -173,7 +197,11 @@ rule plot_clusters:
     input:
         unpack(cluster_figure_inputs),
     output:
-        svg=f"{RESULTS}/figures/clusters-{{clustering}}.svg",
+        svg=report(
+            f"{RESULTS}/figures/clusters-{{clustering}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/clusters-{{clustering}}.png",
     log:
         f"{RESULTS}/logs/figures/clusters-{{clustering}}.log",
@@ -195,7 +223,11 @@ rule plot_rules:
         # ancient: not every edit of the config changes the graph
         configs=ancient(config_files),
     output:
-        svg=f"{RESULTS}/figures/rule-graph.svg",
+        svg=report(
+            f"{RESULTS}/figures/rule-graph.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         png=f"{RESULTS}/figures/rule-graph.png",
     log:
         f"{RESULTS}/logs/figures/rule-graph.log",

@@ -18,7 +18,11 @@ rule make_table:
         csv=f"{RESULTS}/tables/{{table}}.csv",
         md=f"{RESULTS}/tables/{{table}}.md",
         tex=f"{RESULTS}/tables/{{table}}.tex",
-        html=f"{RESULTS}/tables/{{table}}.html",
+        html=report(
+            f"{RESULTS}/tables/{{table}}.html",
+            caption="../report/table.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/tables/{{table}}.log",
     conda:
@@ -42,7 +46,11 @@ rule make_length_table:
         csv=f"{RESULTS}/tables/{{length_table}}.csv",
         md=f"{RESULTS}/tables/{{length_table}}.md",
         tex=f"{RESULTS}/tables/{{length_table}}.tex",
-        html=f"{RESULTS}/tables/{{length_table}}.html",
+        html=report(
+            f"{RESULTS}/tables/{{length_table}}.html",
+            caption="../report/table.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/tables/{{length_table}}.log",
     conda:
@@ -66,7 +74,11 @@ rule make_efficiency_table:
         csv=f"{RESULTS}/tables/{{efficiency_table}}.csv",
         md=f"{RESULTS}/tables/{{efficiency_table}}.md",
         tex=f"{RESULTS}/tables/{{efficiency_table}}.tex",
-        html=f"{RESULTS}/tables/{{efficiency_table}}.html",
+        html=report(
+            f"{RESULTS}/tables/{{efficiency_table}}.html",
+            caption="../report/table.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/tables/{{efficiency_table}}.log",
     conda:
@@ -90,7 +102,11 @@ rule make_search_table:
         csv=f"{RESULTS}/tables/{{search_table}}.csv",
         md=f"{RESULTS}/tables/{{search_table}}.md",
         tex=f"{RESULTS}/tables/{{search_table}}.tex",
-        html=f"{RESULTS}/tables/{{search_table}}.html",
+        html=report(
+            f"{RESULTS}/tables/{{search_table}}.html",
+            caption="../report/table.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/tables/{{search_table}}.log",
     conda:

@@ -21,7 +21,11 @@ rule compare_published:
         csv=f"{RESULTS}/tables/{REPRODUCTION}.csv",
         md=f"{RESULTS}/tables/{REPRODUCTION}.md",
         tex=f"{RESULTS}/tables/{REPRODUCTION}.tex",
-        html=f"{RESULTS}/tables/{REPRODUCTION}.html",
+        html=report(
+            f"{RESULTS}/tables/{REPRODUCTION}.html",
+            caption="../report/table.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/tables/{REPRODUCTION}.log",
     conda:
@@ -45,7 +49,11 @@ rule make_paper_table:
         csv=f"{RESULTS}/tables/{{paper_table}}.csv",
         md=f"{RESULTS}/tables/{{paper_table}}.md",
         tex=f"{RESULTS}/tables/{{paper_table}}.tex",
-        html=f"{RESULTS}/tables/{{paper_table}}.html",
+        html=report(
+            f"{RESULTS}/tables/{{paper_table}}.html",
+            caption="../report/table.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/tables/{{paper_table}}.log",
     conda:

@@ -26,7 +26,7 @@ LETTER, ROW = 0.082, 0.62  # inches
 
 def plot_rules(*, config_paths: Sequence[str], target: str, svg_path: str | Path, png_path: str | Path) -> None:
     """Draw the rules that make a target of an experiment, whose config files these are."""
-    draw_rules(read_dot(rule_graph(config_paths, target)), svg_path, png_path)
+    draw_rules(without_cycles(read_dot(rule_graph(config_paths, target))), svg_path, png_path)
 
 
 def draw_rules(graph: nx.DiGraph, svg_path: str | Path, png_path: str | Path) -> None:
@@ -59,6 +59,17 @@ def read_dot(text: str) -> nx.DiGraph:
     graph.add_nodes_from(names.values())
     if not graph:
         raise ValueError("the rule graph is empty, expected the output of `snakemake --rulegraph`.")
+    return graph
+
+
+def without_cycles(graph: nx.DiGraph) -> nx.DiGraph:
+    """The graph without the arrows that lead back: the rule that trains a teacher trains what learns from it, too."""
+    graph = graph.copy()
+    sources = [rule for rule in graph if not graph.in_degree(rule)]
+    depth = nx.multi_source_dijkstra_path_length(graph, sources)
+    while not nx.is_directed_acyclic_graph(graph):
+        cycle = nx.find_cycle(graph, sorted(graph))
+        graph.remove_edge(*max(cycle, key=lambda edge: (depth[edge[0]] - depth[edge[1]], edge)))
     return graph
 
 
