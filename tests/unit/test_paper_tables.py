@@ -2,8 +2,12 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -262,3 +266,39 @@ def test_numbers_in_html_can_be_traced_and_differences_are_told_apart(make, tmp_
     assert (cat[2]["class"], dot[2]["class"]) == ("above", "below")
     assert float(cat[1]["data-value"]) == far and "data-source" not in cat[1]
     assert html.endswith("</section>\n") and '<section class="table" id="table-one"' in html
+
+
+BUILD = """
+import json, sys
+from stillroom.paper_tables import make_paper_table
+make_paper_table(**json.load(open(sys.argv[1])))
+"""
+
+
+def test_a_table_of_ms_marcos_size_takes_less_than_five_seconds(tmp_path):
+    """Fourteen systems, five of them seeds of one row, on 6,980 queries."""
+    query_ids, paths = [str(number) for number in range(6980)], []
+    systems = [f"s{number}/seed-1/exact" for number in range(9)] + [f"tas_b/seed-{seed}/exact" for seed in range(1, 6)]
+    for system in systems:
+        values = RANDOM.uniform(0, 1, 6980).tolist()
+        by_query = dict(zip(query_ids, values, strict=True))
+        measures = {
+            name: {"mean": float(np.mean(values)), "by_query": by_query} for name in ("nDCG@10", "RR@10", "R@1000")
+        }
+        path = tmp_path / "metrics/dev" / f"{system}.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"system": system, "test_set": "dev", "measures": measures, **CONDITIONS}))
+        paths.append(str(path))
+    rows = [row(name, [name, "–"], [name]) for name in systems[:9]] + [row("tas_b", ["TAS-B", "T2"], systems[9:])]
+    columns = [{"name": "DEV", "test_set": "dev", "measures": ["nDCG@10", "RR@10", "R@1000"], "sampled": False}]
+    cells = [cell(each["row"], name, "0.500", "DEV") for each in rows for name in columns[0]["measures"]]
+    table = settings(rows=rows, columns=columns, cells=cells, measured=columns[0]["measures"], baseline=systems[0])
+    outputs = {f"{kind}_path": str(tmp_path / f"one.{kind}") for kind in ("csv", "md", "tex", "html")}
+    arguments = {"settings": table, "metrics_paths": paths, "comparison_paths": [], **outputs}
+    (tmp_path / "arguments.json").write_text(json.dumps(arguments))
+    before = os.times()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "workflow/scripts")}
+    subprocess.run([sys.executable, "-c", BUILD, tmp_path / "arguments.json"], env=environment, check=True)
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 5
+    assert (tmp_path / "one.html").exists()
