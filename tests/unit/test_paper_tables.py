@@ -81,13 +81,15 @@ def make(tmp_path):
         for system, content in METRICS.items():
             path = tmp_path / "metrics/dev" / f"{system}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
             if system not in without:
                 path.write_text(json.dumps(content))
             paths.append(str(path))
-        compared = [str(tmp_path / f"comparison-{place}.json") for place, _ in enumerate(comparisons)]
+        (tmp_path / "cat").mkdir(exist_ok=True)
+        compared = [str(tmp_path / "cat/dev.json") for _ in comparisons]
         for path, content in zip(compared, comparisons, strict=True):
             if content:
-                (tmp_path / path).write_text(json.dumps(content))
+                Path(path).write_text(json.dumps(content))
         outputs = {f"{kind}_path": tmp_path / f"one.{kind}" for kind in ("csv", "md", "tex", "html")}
         make_paper_table(settings=table, metrics_paths=paths, comparison_paths=compared, **outputs)
         with open(tmp_path / "one.csv", newline="", encoding="utf-8") as file:
@@ -234,7 +236,8 @@ def test_without_a_comparison_of_runs_nothing_is_called_reproduced_and_its_targe
     cells = [cell("cat", "nDCG@10", printed_exactly(mean("cat/rerank")))]
     rows, markdown, _, _ = make(settings(cells=cells), comparisons=[None])
     assert rows[0]["verdict"] == "same"
-    assert re.search(r"- Not called reproduced before the runs are compared: \S*comparison-0\.json\.", markdown)
+    assert re.search(r"- Not called reproduced before the runs are compared: \S*/cat/dev\.json\.", markdown)
+    assert "reproduced" not in make(settings(cells=cells), without=["cat/rerank"], comparisons=[None])[1]
 
 
 class Cells(HTMLParser):
