@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
+import ir_measures
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -89,6 +91,50 @@ def test_the_report_has_everything_is_small_and_knows_how_a_number_came_about(fi
     assert "sampler: tas_balanced" in trained["settings"] and trained["code"] and trained["seconds"] > 0
     assert known["machines"][trained["machine"]]["libraries"]["torch"]
     assert known["totals"]["timed"] == known["totals"]["steps"]
+
+
+class Numbers(HTMLParser):
+    """The cells of a table's page that a measure stands in, and the queries that their column is about."""
+
+    def __init__(self):
+        super().__init__()
+        self.cells, self.columns, self.place = [], [], 0
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if tag == "tr":
+            self.place = 0
+        elif tag == "th" and found["scope"] == "col":
+            self.columns.append(found.get("data-queries", "").split())
+        elif tag in ("th", "td"):
+            if "data-measure" in found:
+                self.cells.append({**found, "queries": self.columns[self.place]})
+            self.place += 1
+
+
+def recomputed(project, cell):
+    """A number from the runs and judgements of the metrics files that it names, with ir_measures alone."""
+    (measure,) = map(ir_measures.parse_measure, cell["data-measure"].split())
+    means = []
+    for source in cell["data-source"].split():
+        content = json.loads((project.folder / source).read_text())
+        qrels = [*ir_measures.read_trec_qrels(str(project.results / f"test_sets/{content['test_set']}/qrels.txt"))]
+        run = ir_measures.read_trec_run(str(project.results / f"runs/{content['test_set']}/{content['system']}.trec"))
+        values = {found.query_id: found.value for found in ir_measures.iter_calc([measure], qrels, run)}
+        query_ids = cell["queries"] or {judgement.query_id for judgement in qrels}
+        means.append(np.mean([values.get(query_id, 0.0) for query_id in query_ids]))
+    return np.mean(means)
+
+
+def test_numbers_of_tables_are_those_of_their_runs_with_ir_measures_alone(finished):
+    cells = []
+    for name in ("main", "by_length", "search"):
+        numbers = Numbers()
+        numbers.feed((finished.results / f"tables/{name}.html").read_text(encoding="utf-8"))
+        assert numbers.cells
+        cells += numbers.cells
+    for place in np.random.default_rng(8).choice(len(cells), 10, replace=False):
+        assert float(cells[place]["data-value"]) == pytest.approx(recomputed(finished, cells[place])), cells[place]
 
 
 def test_costs_are_measured_and_bytes_are_those_of_the_index_files(finished):

@@ -211,7 +211,7 @@ def test_a_mistake_ends_with_one_sentence(small, what):
         ),
         (("0.344", "high"), "numbers.csv, line 3: found 'high' as value, expected a number such as 0.344."),
         (
-            ("ance", "dot"),
+            (",ance,", ",dot,"),
             "numbers.csv, line 4: found paper, Table 1, dot, wiki/dev, RR@10 again, expected every cell once.",
         ),
     ],

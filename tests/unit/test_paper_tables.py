@@ -2,8 +2,12 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,13 +81,15 @@ def make(tmp_path):
         for system, content in METRICS.items():
             path = tmp_path / "metrics/dev" / f"{system}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
             if system not in without:
                 path.write_text(json.dumps(content))
             paths.append(str(path))
-        compared = [str(tmp_path / f"comparison-{place}.json") for place, _ in enumerate(comparisons)]
+        (tmp_path / "cat").mkdir(exist_ok=True)
+        compared = [str(tmp_path / "cat/dev.json") for _ in comparisons]
         for path, content in zip(compared, comparisons, strict=True):
             if content:
-                (tmp_path / path).write_text(json.dumps(content))
+                Path(path).write_text(json.dumps(content))
         outputs = {f"{kind}_path": tmp_path / f"one.{kind}" for kind in ("csv", "md", "tex", "html")}
         make_paper_table(settings=table, metrics_paths=paths, comparison_paths=compared, **outputs)
         with open(tmp_path / "one.csv", newline="", encoding="utf-8") as file:
@@ -230,7 +236,8 @@ def test_without_a_comparison_of_runs_nothing_is_called_reproduced_and_its_targe
     cells = [cell("cat", "nDCG@10", printed_exactly(mean("cat/rerank")))]
     rows, markdown, _, _ = make(settings(cells=cells), comparisons=[None])
     assert rows[0]["verdict"] == "same"
-    assert re.search(r"- Not called reproduced before the runs are compared: \S*comparison-0\.json\.", markdown)
+    assert re.search(r"- Not called reproduced before the runs are compared: \S*/cat/dev\.json\.", markdown)
+    assert "reproduced" not in make(settings(cells=cells), without=["cat/rerank"], comparisons=[None])[1]
 
 
 class Cells(HTMLParser):
@@ -262,3 +269,39 @@ def test_numbers_in_html_can_be_traced_and_differences_are_told_apart(make, tmp_
     assert (cat[2]["class"], dot[2]["class"]) == ("above", "below")
     assert float(cat[1]["data-value"]) == far and "data-source" not in cat[1]
     assert html.endswith("</section>\n") and '<section class="table" id="table-one"' in html
+
+
+BUILD = """
+import json, sys
+from stillroom.paper_tables import make_paper_table
+make_paper_table(**json.load(open(sys.argv[1])))
+"""
+
+
+def test_a_table_of_ms_marcos_size_takes_less_than_five_seconds(tmp_path):
+    """Fourteen systems, five of them seeds of one row, on 6,980 queries."""
+    query_ids, paths = [str(number) for number in range(6980)], []
+    systems = [f"s{number}/seed-1/exact" for number in range(9)] + [f"tas_b/seed-{seed}/exact" for seed in range(1, 6)]
+    for system in systems:
+        values = RANDOM.uniform(0, 1, 6980).tolist()
+        by_query = dict(zip(query_ids, values, strict=True))
+        measures = {
+            name: {"mean": float(np.mean(values)), "by_query": by_query} for name in ("nDCG@10", "RR@10", "R@1000")
+        }
+        path = tmp_path / "metrics/dev" / f"{system}.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"system": system, "test_set": "dev", "measures": measures, **CONDITIONS}))
+        paths.append(str(path))
+    rows = [row(name, [name, "–"], [name]) for name in systems[:9]] + [row("tas_b", ["TAS-B", "T2"], systems[9:])]
+    columns = [{"name": "DEV", "test_set": "dev", "measures": ["nDCG@10", "RR@10", "R@1000"], "sampled": False}]
+    cells = [cell(each["row"], name, "0.500", "DEV") for each in rows for name in columns[0]["measures"]]
+    table = settings(rows=rows, columns=columns, cells=cells, measured=columns[0]["measures"], baseline=systems[0])
+    outputs = {f"{kind}_path": str(tmp_path / f"one.{kind}") for kind in ("csv", "md", "tex", "html")}
+    arguments = {"settings": table, "metrics_paths": paths, "comparison_paths": [], **outputs}
+    (tmp_path / "arguments.json").write_text(json.dumps(arguments))
+    before = os.times()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "workflow/scripts")}
+    subprocess.run([sys.executable, "-c", BUILD, tmp_path / "arguments.json"], env=environment, check=True)
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 5
+    assert (tmp_path / "one.html").exists()

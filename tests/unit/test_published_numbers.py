@@ -98,7 +98,7 @@ def test_conditions_are_those_of_the_catalogue():
 
 
 def test_judgements_of_ms_marco_are_counted_as_the_test_sets_have_them():
-    conditions = [cell.conditions for cell in read_cells(FILES) if cell.test_set.startswith("msmarco-passage")]
+    conditions = [cell.conditions for cell in read_cells(FILES) if cell.test_set.startswith("msmarco-passage/")]
     assert {known["passages"] for known in conditions} == {8841823}
     assert all(("queries" in known) == ("judgements" in known) for known in conditions)
     by_grade = {known["queries"]: known["judgements"].split() for known in conditions if "queries" in known}

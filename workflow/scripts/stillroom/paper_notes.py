@@ -17,7 +17,8 @@ def table_notes(settings: dict, entries: list[Entry], uncompared: list[str]) -> 
     measured = [entry for entry in entries if entry.values]
     if counts := Counter(entry.verdict.word for entry in measured if entry.verdict != NOT_MEASURED):
         words = [word for word in (REPRODUCED, *VERDICTS) if counts[word]]
-        yield f"Verdicts: {', '.join(f'{word} {counts[word]}' for word in words)}; without a word: {WITHIN}."
+        silent = f"; without a word: {WITHIN}" if counts[WITHIN] else ""
+        yield f"Verdicts: {', '.join(f'{word} {counts[word]}' for word in words)}{silent}."
     if tolerances := tolerance_notes(entries):
         yield f"Tolerances, fixed beforehand: {tolerances}."
     tested = [entry for entry in measured if entry.p_value is not None]

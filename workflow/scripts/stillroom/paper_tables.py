@@ -49,7 +49,8 @@ def make_paper_table(
     entries = with_significance(settings, metrics, entries_of(settings, lines, metrics, comparisons))
     found = {(entry.line.row, entry.line.column, entry.measure): entry for entry in entries}
     columns = printed_columns(entries, settings)
-    uncompared = [path for path in comparison_paths if not Path(path).exists()]
+    known = {f"{entry.line.row}/{entry.line.test_set}.json" for entry in entries if entry.values}
+    uncompared = [path for path in comparison_paths if not Path(path).exists() and path.endswith(tuple(known))]
     notes = [
         *missing_notes(needed(settings), missing, md_path),
         *table_notes(settings, entries, uncompared),

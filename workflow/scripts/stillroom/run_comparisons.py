@@ -74,20 +74,21 @@ def rank_correlations(run: Rankings, reference: Rankings) -> dict[str, float]:
     passages as the shorter has, and needs two.
     """
     both = [query_id for query_id in reference if query_id in run]
-    overlaps = RBO(subset(reference, both), subset(run, both), p=PERSISTENCE, depth=DEPTH, pbar=False, per_topic=True)
+    overlap = sum(rank_biased_overlap(run[query_id], reference[query_id]) for query_id in both)
     lengths = {query_id: min(len(run[query_id]), len(reference[query_id])) for query_id in both}
     ranked = [query_id for query_id in both if lengths[query_id] > 1]
     taus = KTU(cut(reference, ranked, lengths), cut(run, ranked, lengths), per_topic=True)
     return {
-        "rank_biased_overlap": sum(overlaps.values()) / len(run.keys() | reference.keys()),
+        "rank_biased_overlap": overlap / len(run.keys() | reference.keys()),
         "tau_union": float(np.mean([*taus.values()])) if taus else float("nan"),
         "queries_in_both": len(both),
     }
 
 
-def subset(rankings: Rankings, query_ids: list[str]) -> Rankings:
-    """The rankings of some queries; repro_eval writes into what it is given."""
-    return {query_id: dict(rankings[query_id]) for query_id in query_ids}
+def rank_biased_overlap(run: dict[str, float], reference: dict[str, float]) -> float:
+    """That of one query, as deep as the longer of both: further down repro_eval takes equal rankings for others."""
+    depth = max(len(run), len(reference))
+    return RBO({"": dict(reference)}, {"": dict(run)}, p=PERSISTENCE, depth=depth, pbar=False, per_topic=False)
 
 
 def cut(rankings: Rankings, query_ids: list[str], lengths: dict[str, int]) -> Rankings:
