@@ -200,6 +200,12 @@ def test_provenance_goes_back_to_all_steps_and_no_others(files, page):
     assert provenance(files["metrics"], [*files["steps"], other]) == known
 
 
+def test_numbers_may_be_of_runs_and_folders(files):
+    known = provenance([files["runs"][0], "indexes/exact"], files["steps"])
+    assert known["sources"]["indexes/exact"] == {"facts": {}, "measures": {}, "data": {}, "steps": []}
+    assert [step["rule"] for step in known["steps"]] == ["retrieve"]
+
+
 def test_what_was_not_timed_is_not_counted(tmp_path):
     assert read_costs(None) == read_costs(tmp_path / "missing.tsv") == {}
     (tmp_path / "quick.tsv").write_text("s\tmax_rss\n0.2\t-\n")

@@ -136,7 +136,7 @@ function originOf(source, measure, known) {
   const found = known.sources[source];
   const part = element("section", {}, element("h3", {}, element("code", {}, source)));
   if (!found) return part;
-  const notation = found.measures[measure] ?? measure;
+  const notation = notationOf(measure, found.measures);
   const { run, qrels } = found.data;
   part.append(facts([
     ...Object.entries(found.data).map(([name, [path, digest]]) => [name, withDigest(path, digest)]),
@@ -151,6 +151,12 @@ function originOf(source, measure, known) {
   const steps = found.steps.map((place) => known.steps[place]);
   part.append(element("h4", {}, "Steps, the last first"), ...steps.reverse().map((step) => stepOf(step, known)));
   return part;
+}
+
+// A measure as it was computed for one file: a number over several files may have several notations.
+function notationOf(measure, measures) {
+  const named = measure?.split(" ").map((name) => measures[name] ?? name) ?? [];
+  return named.find((name) => Object.values(measures).includes(name));
 }
 
 function withDigest(path, digest) {

@@ -106,9 +106,12 @@ def read_facts(log: str | None) -> dict | None:
 
 
 def contents_of(source: str) -> dict:
-    """What a file of numbers says itself: what it is measured on, and its measures as they can be computed again."""
-    content = read_json(source)
-    measures = content.get("measures", {})
+    """What a file of numbers says itself: what it is measured on, and its measures as they can be computed again.
+
+    Numbers are also of runs and of indexes, which say nothing.
+    """
+    content = read_json(source) if source.endswith(".json") else {}
+    measures = content["measures"] if "min_relevance" in content else {}
     return {
         "facts": {key: value for key, value in content.items() if isinstance(value, str | int | float)},
         "measures": {name: str(parse_measure(name, content["min_relevance"])) for name in measures},
