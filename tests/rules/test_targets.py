@@ -195,6 +195,7 @@ def test_the_default_experiment_needs_every_rule_but_those_for_what_it_does_with
     others |= {"measure_index", "measure_search", "make_search_table", "plot_search", "plot_costs"}
     others |= {"retrieve_negatives", "retrieve_validation_candidates"}
     others |= {"download_dataset", "choose_passages"}
+    others |= {"encode_shard", "join_vectors", "score_shard", "join_pair_scores"}
     assert rules == (scripts - given - others) | {"all"}
 
 

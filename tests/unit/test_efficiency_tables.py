@@ -131,3 +131,15 @@ def test_memory_that_the_system_does_not_tell_is_a_dash(make):
 )
 def test_three_digits(value, text):
     assert three_digits(value) == text
+
+
+def test_a_ranker_that_has_not_been_measured_is_blank_but_for_what_is_published(make):
+    published = {**CAT_ROW, "published_milliseconds": 958}
+    rows, markdown, _ = make((published, None), (DOT_ROW, DOT), source="a paper")
+    assert rows[0]["system"] == "cross/seed-1/rerank"
+    assert rows[0]["milliseconds"] == "" and float(rows[0]["published_milliseconds"]) == 958
+    assert (
+        "- Not measured yet: Cross, which the target " in markdown
+        and "cross/seed-1/rerank.json will bring." in markdown
+    )
+    assert "Nothing of this table" in make(({**DOT_ROW, "label": "Else"}, None))[1]

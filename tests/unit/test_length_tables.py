@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -84,3 +85,10 @@ def test_a_group_without_queries_is_a_plain_dash_and_raises_no_warning(make, rec
     assert cells[1] == "–" and "(n = 0)" in markdown
     assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
     assert r"$\leq$ 2 words (n = 0)" in latex and "$>$ 20 words" in latex
+
+
+def test_the_queries_of_a_column_are_in_its_header(make, tmp_path):
+    make([10, 20])
+    html = (tmp_path / "table.html").read_text("utf-8")
+    assert re.findall(r'data-queries="([^"]*)"', html) == ["a e", "b c g", "d f"]
+    assert html.count('data-measure="nDCG@10"') == 3

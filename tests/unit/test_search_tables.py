@@ -192,3 +192,14 @@ def test_one_column_of_labels_is_the_legend_alone():
     draw(axes, table.to_dict("records"), {"title": "Search", "recall_at": 3})
     assert [line.get_label() for line in axes.lines] == ["Flat", "Cells"]
     assert {text.get_text() for text in axes.texts} == {""}
+
+
+def test_an_index_that_has_not_been_measured_is_blank_and_its_files_are_named(make):
+    rows, markdown, _ = make(without="cells")
+    assert rows[1]["system"] == "dot/seed-1/cells" and not any([*rows[1].values()][3:])
+    assert float(rows[2]["recall@3"]) == pytest.approx(RECALLS[2])
+    (note,) = [line for line in markdown.splitlines() if line.startswith("- Not measured yet")]
+    assert note.startswith("- Not measured yet: Cells, 1, which the targets ")
+    assert [path.rpartition("/")[2] for path in note.split()[9:-2]] == ["cells.json,", "cells.json,", "cells.json"]
+    cells = [cell.strip() for cell in markdown.splitlines()[5].strip("|").split("|")]
+    assert cells == ["Cells", "1", *[""] * 6]

@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -377,3 +378,44 @@ def test_numbers_of_a_sample_are_said_to_be_comparable_with_none_published(make)
     _, _, markdown, _ = make(sampled=["dev"])
     assert "none is comparable with a published one" in markdown
     assert "comparable" not in make()[2]
+
+
+def cells_of_html(path):
+    """The attributes and texts of all cells."""
+    found = re.findall(r"<td([^>]*)>(.*?)</td>", path.read_text("utf-8"))
+    return [(dict(re.findall(r'([\w-]+)="([^"]*)"', attributes)), text) for attributes, text in found]
+
+
+def test_numbers_in_html_are_full_and_name_their_files_and_measures(make, tmp_path):
+    metrics, _, _, _ = make(seeds=SEVERAL, over_seeds="spread", measures=["RR@10", "nDCG@10"])
+    cells = cells_of_html(tmp_path / "table.html")
+    bm25, graded = cells[0][0], cells[2][0]
+    assert float(bm25["data-value"]) == metrics["dev", "bm25"]["measures"]["RR@10"]["mean"]
+    assert (bm25["data-measure"], graded["data-measure"]) == ("RR@10", "RR(rel=2)@10")
+    assert json.loads(Path(bm25["data-source"]).read_text())["system"] == "bm25"
+    mean, deviation = cells[4 * 3][0], cells[4 * 4][0]
+    assert len(mean["data-source"].split()) == 2 and mean["data-measure"] == "RR@10"
+    assert deviation["data-source"] == mean["data-source"] and "data-measure" not in deviation
+    assert [text.startswith("<strong>") for _, text in cells].count(True) >= 4
+
+
+def test_what_has_not_been_measured_is_blank_and_a_note_names_its_files(make, tmp_path):
+    for test_set in ("dev", "graded"):
+        for system in LEVELS:
+            path = tmp_path / "results/metrics" / test_set / f"{system}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if (test_set, system) not in (("graded", "bm25"), ("graded", "poor/seed-1/exact")):
+                path.write_text(json.dumps(metrics_of(system, test_set)))
+    paths = [str(path) for path in (tmp_path / "results/metrics/dev").rglob("*.json")]
+    paths += [path.replace("/dev/", "/graded/") for path in paths]
+    outputs = {f"{kind}_path": tmp_path / f"part.{kind}" for kind in ("csv", "md", "tex", "html")}
+    expected = {"better": GOOD, "than": POOR, "measure": "RR@10", "test_sets": []}
+    make_table(settings=SETTINGS | {"expectations": [expected]}, metrics_paths=paths, **outputs)
+    markdown = (tmp_path / "part.md").read_text("utf-8")
+    lines = {cells[0]: cells[1:] for cells in markdown_cells(markdown)}
+    assert lines["BM25"][3:] == ["", "", ""] and all(lines["BM25"][:3]) and all(lines["Good_one"])
+    missing = tmp_path / "results/metrics/graded/bm25.json"
+    assert f"- Not measured yet: BM25, which the target {missing} will bring." in markdown
+    (note,) = re.findall("- Expected: Good_one above Poor 100% in MRR@10: (.*)", markdown)
+    assert note.startswith("dev holds") and "graded" not in note
+    assert "- Queries: dev 40, graded 40." in markdown
