@@ -45,6 +45,14 @@ def test_there_are_examples():
     assert {name.split()[0] for name, _ in EXAMPLES} == set(PAGES)
 
 
+def test_the_example_of_a_loss_is_one(torch):
+    (text,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/experiments.md").read_text("utf-8"), re.M | re.S)
+    module = {}
+    exec(text, module)
+    assert {"NEEDS_TEACHER", "WHOLE_BATCH", "ONE_RELEVANT", "READS"} <= module.keys()
+    assert module["hinge"](torch.tensor([[2.0, 1.5, 0.0]])) == pytest.approx((0.5 + 0) / 2)
+
+
 def test_links_between_pages_lead_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text("utf-8")):
