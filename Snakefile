@@ -32,6 +32,7 @@ include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reproduction.smk"
 include: "workflow/rules/reports.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

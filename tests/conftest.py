@@ -5,6 +5,7 @@ Texts are docstrings of the standard library as it is at hand, so no test may de
 
 import builtins
 import inspect
+import json
 import os
 from collections import Counter
 from contextlib import contextmanager
@@ -376,3 +377,144 @@ def make_trainer(make_settings, make_ranker, texts, collection):
         return Trainer(model, settings, 1, triples, texts.query_tokens, texts.passage_tokens, None, teacher)
 
     return make
+
+
+HOSTILE = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\"> & so on"
+
+
+@pytest.fixture(scope="session")
+def make_report_files(write_texts):
+    """A function from a folder to the files of a made-up experiment, as the report takes them: two test sets, systems.
+
+    One passage and one query have markup in them; the best system is the last. A table has all numbers, and a row with
+    the mean of the first two systems.
+    """
+    from stillroom.measures import measure
+
+    measures = ["RR@10", "nDCG@10", "Judged@10"]
+
+    def make(folder, queries=12, systems=3, depth=20):
+        random, names = np.random.default_rng(3), [f"dot_{number}/seed-1/exact" for number in range(systems)]
+        files = {name: [] for name in ("tables", "figures", "metrics", "runs", "queries", "qrels", "passages")}
+        passages = {f"p{row}": f"passage {row} about <b>sorting</b> arrays and word{row % 7}" for row in range(200)}
+        passages["p0"] = HOSTILE
+        passages_path = write_texts(folder / "passages.parquet", "passage_id", passages)
+        for test_set, min_relevance in (("dev", 1), ("graded", 2)):
+            asked = {f"{test_set}-q{row}": f"how to sort array word{row % 7}, number {row}" for row in range(queries)}
+            asked[f"{test_set}-q0"] = HOSTILE
+            texts = write_texts(folder / f"{test_set}-queries.parquet", "query_id", asked)
+            qrels = write_made_up_qrels(
+                folder / f"{test_set}-qrels.txt", asked, grades=range(4) if min_relevance > 1 else [1]
+            )
+            files["queries"].append(str(texts))
+            files["qrels"].append(str(qrels))
+            files["passages"].append(str(passages_path))
+            for place, name in enumerate(names):
+                run = write_made_up_run(folder / f"runs/{test_set}/{name}.trec", asked, place / systems, depth, random)
+                metrics = folder / f"metrics/{test_set}/{name}.json"
+                files["runs"].append(str(run))
+                files["metrics"].append(str(metrics))
+                measure(
+                    run_path=run,
+                    qrels_path=qrels,
+                    queries_path=texts,
+                    passages_path=passages_path,
+                    system=name,
+                    test_set=test_set,
+                    measures=measures,
+                    min_relevance=min_relevance,
+                    metrics_path=metrics,
+                )
+        files["tables"].append(str(write_made_up_table(folder / "main.html", files["metrics"], measures, systems)))
+        files["figures"].append(str(folder / "curves.svg"))
+        (folder / "curves.svg").write_text(
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 2"><title>Curves</title><desc>Two lines &amp; a dot'
+            '</desc><style>path { stroke: red; }</style><path d="M0 0 L4 2" style="stroke-width: 0.1"/></svg>'
+        )
+        settings = {"experiment": "made_up", "megabytes": 15.0, "passages": 10}
+        labels = {name: f"Dot {place} <i>&</i>" for place, name in enumerate(names)}
+        return {**files, "settings": {**settings, "systems": labels}, "steps": made_up_steps(folder, files)}
+
+    return make
+
+
+def write_made_up_qrels(path, query_ids, grades):
+    """Passages p1, p2 … are judged for the first, second … query, with as many grades as there are."""
+    from stillroom.runs import write_qrels
+
+    judged = [
+        (query, f"p{row + 1 + 50 * k}", grade) for row, query in enumerate(query_ids) for k, grade in enumerate(grades)
+    ]
+    write_qrels(path, judged)
+    return path
+
+
+def write_made_up_run(path, query_ids, luck, depth, random):
+    """Passages in any order; with luck the first judged one is among the first."""
+    from stillroom.runs import Ranking, write_run
+
+    rankings = []
+    for row, query in enumerate(query_ids):
+        rows = random.choice(200, depth, replace=False)
+        if random.random() < luck and row + 1 not in rows:
+            rows[random.integers(3)] = row + 1
+        rankings.append(Ranking(query, np.array([f"p{number}" for number in rows]), np.linspace(9, 1, depth)))
+    write_run(path, rankings, "made_up")
+    return path
+
+
+def write_made_up_table(path, metrics_paths, measures, systems):
+    """A page with a table of every number, as the tables' steps write them."""
+    found = [json.loads(Path(metrics).read_text()) for metrics in metrics_paths]
+
+    def cells(places):
+        for test_set in range(2):
+            sources = [test_set * systems + place for place in places]
+            for name in measures:
+                value = float(np.mean([found[source]["measures"][name]["mean"] for source in sources]))
+                named = " ".join(metrics_paths[source] for source in sources)
+                yield f'<td data-value="{value!r}" data-source="{named}" data-measure="{name}">{value:.3f}</td>'
+
+    rows = [(f"Dot {place}", [place]) for place in range(systems)] + [("Mean &amp; more", [0, 1])]
+    header = "".join(f'<th scope="col">{test_set} {name}</th>' for test_set in ("dev", "graded") for name in measures)
+    body = "\n".join(f'<tr><th scope="row">{label}</th>{"".join(cells(places))}</tr>' for label, places in rows)
+    path.write_text(
+        '<!doctype html>\n<title>x</title>\n<section class="table" id="table-main">\n<h2>All &amp; everything</h2>\n'
+        f'<table>\n<thead><tr><th scope="col">system</th>{header}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n'
+        "<ul><li>Made up.</li></ul>\n</section>\n"
+    )
+    return path
+
+
+def made_up_steps(folder, files):
+    """The steps behind the numbers, as the rules tell them: a search, which was timed, and what measured it."""
+    (folder / "search.tsv").write_text("s\th:m:s\tmax_rss\tcpu_time\n90.5\t0:01:30\t1500.0\t-\n")
+    facts = {"processor": "Abacus", "cores": 2, "memory_gb": 16.0, "gpus": ["Card", "Card"], "system": "Linux"}
+    (folder / "search.json").write_text(json.dumps({**facts, "python": "3.11.7", "libraries": {"torch": "2.13.0"}}))
+    steps = []
+    for place, (metrics, run) in enumerate(zip(files["metrics"], files["runs"], strict=True)):
+        test_set = place * 2 // len(files["runs"])
+        data = {name: files[name][test_set] for name in ("queries", "qrels", "passages")}
+        search = {"rule": "retrieve", "outputs": [run], "inputs": [data["passages"]], "named": {}}
+        search |= {"settings": {"depth": 20}, "code": "c0de", "benchmark": str(folder / "search.tsv")}
+        named = {**data, "run": run}
+        measured = {"rule": "measure", "outputs": [metrics], "inputs": [*named.values()], "named": named}
+        measured |= {"settings": {"min_relevance": 1}, "code": "c0de", "benchmark": None, "log": None}
+        steps += [{**search, "log": str(folder / "search.log")}, measured]
+    return steps
+
+
+@pytest.fixture(scope="session")
+def write_report():
+    """A function from the files of an experiment to its report at a path."""
+    from stillroom.report.page import make_report
+
+    page = Path(__file__).parents[1] / "workflow" / "scripts" / "stillroom" / "report"
+    shell = {"template": page / "page.html", "style": page / "page.css"}
+    shell["scripts"] = [page / f"{name}.js" for name in ("words", "page", "explorer")]
+
+    def write(path, files):
+        make_report(**{**shell, **files}, report_path=path)
+        return path
+
+    return write

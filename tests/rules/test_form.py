@@ -21,7 +21,7 @@ RULE = re.compile(r"^rule (?P<name>\w+):\n(?P<body>(?:(?: .*)?\n)*)", re.MULTILI
 RULES = {
     found["name"]: found["body"] for file in RULE_FILES for found in RULE.finditer(file.read_text(encoding="utf-8"))
 }
-WITHOUT_SCRIPT = {"tables", "figures", "reproduce_published", "explain"}  # collect files only
+WITHOUT_SCRIPT = {"tables", "figures", "report", "reproduce_published", "explain"}  # collect files only
 NOT_SCRIPTED = re.compile(r"\blambda\b|^checkpoint |^    (run|shell):", re.MULTILINE)
 
 

@@ -46,6 +46,10 @@ MISTAKES = {
         {"rankers.bert_dot.loss": "margin_mse"},
         "rankers.bert_dot.teacher: missing, but the loss margin_mse needs it; expected one of cat_and_colbert.",
     ),
+    "an unknown system in the report": (
+        {"report": {"systems": ["tas_b"]}},
+        "report.systems.0: 'tas_b' is not one of bm25, minilm/seed-1/exact, bert_cat/seed-1/rerank, ",
+    ),
     "two tables of one name": (
         {
             "length_tables.main": {

@@ -31,6 +31,7 @@ from stillroom.config_check import ConfigError, check_config
 from stillroom.config_files import check_keys_once
 from stillroom.config_published import REPRODUCTION, explained_cell, lines_of, rungs
 from stillroom.config_rankers import finder_of, is_trained
+from stillroom.config_report import explored_systems
 from stillroom.config_reranking import candidate_file, from_files, rerankings_of
 from stillroom.config_teachers import is_url, suffix_of
 from stillroom.collections.docstrings import library_versions

@@ -682,3 +682,68 @@ def ladder_files(wildcards):
     if not CONFIG["ladders"]:
         raise WorkflowError("ladders: missing; name the cells whose difference to a published number is explained.")
     return [f"{RESULTS}/ladders/{ladder}.{suffix}" for ladder in CONFIG["ladders"] for suffix in LADDER_FORMATS]
+
+
+# report.smk
+
+
+def report_tables(wildcards):
+    """The pages of all tables."""
+    return what_is_there([path.removesuffix("csv") + "html" for path in rules.tables.input if path.endswith(".csv")])
+
+
+def report_figures(wildcards):
+    """All figures."""
+    return what_is_there([path for path in rules.figures.input if path.endswith(".svg")])
+
+
+def report_runs(wildcards):
+    """What the query explorer is made from: the runs of each test set and how good they are, and its texts."""
+    shown = {}
+    for system, block in explored_systems(CONFIG).items():
+        for test_set in block["test_sets"]:
+            shown.setdefault(test_set, []).append(system)
+    inputs = {"metrics": [], "runs": [], "queries": [], "qrels": [], "passages": []}
+    for test_set, named in shown.items():
+        folder, passages = f"{RESULTS}/test_sets/{test_set}", passages_of(CONFIG["test_sets"][test_set]["corpus"])
+        texts = {"queries": f"{folder}/queries.parquet", "qrels": f"{folder}/qrels.txt", "passages": passages}
+        pairs = [(f"{RESULTS}/metrics/{test_set}/{one}.json", f"{RESULTS}/runs/{test_set}/{one}.trec") for one in named]
+        there = set(what_is_there([*texts.values(), *(path for pair in pairs for path in pair)]))
+        pairs = [pair for pair in pairs if there.issuperset(pair)]
+        if pairs and there.issuperset(texts.values()):
+            inputs["metrics"] += [metrics for metrics, _ in pairs]
+            inputs["runs"] += [run for _, run in pairs]
+            for name, path in texts.items():
+                inputs[name].append(path)
+    return inputs
+
+
+def report_settings(wildcards):
+    """What the report is called, how much of the queries it shows, and what their systems are called."""
+    shown = {key: CONFIG["report"][key] for key in ("megabytes", "passages")}
+    labels = {system: block["label"] for system, block in explored_systems(CONFIG).items()}
+    return stable({**shown, "experiment": CONFIG["experiment"], "systems": labels})
+
+
+def report_steps(wildcards, input):
+    """All jobs but the report's own, as it tells them: what made what of what, how, and where its costs stand.
+
+    Snakemake neither records nor compares a parameter that is made of inputs, and no other one says all this again.
+    """
+    jobs = [job for job in workflow.dag.jobs if job.output and job.rule.name != "make_report"]
+    return [step_of(job) for job in jobs]
+
+
+def step_of(job):
+    """One job, in plain values."""
+    settings = {name: value for name, value in job.params.items() if name != "code"}
+    return {
+        "rule": job.rule.name,
+        "outputs": [str(path) for path in job.output],
+        "inputs": [str(path) for path in job.input],
+        "named": {name: str(paths) for name, paths in job.input.items() if isinstance(paths, str)},
+        "settings": settings,
+        "code": job.params.get("code"),
+        "benchmark": str(job.benchmark) if job.benchmark else None,
+        "log": str(job.log[0]) if job.log else None,
+    }

@@ -13,6 +13,7 @@ from stillroom.config_data import check_groups, check_left_out, check_query_limi
 from stillroom.config_indexes import check_index, check_search_table
 from stillroom.config_published import REPRODUCTION, check_ladders, check_published, published_systems
 from stillroom.config_rankers import check_ancestors, check_ranker, check_retrieves, choose_training_sets
+from stillroom.config_report import check_report
 from stillroom.config_reranking import RERANK, check_candidates, check_rerankings, rerankings_of
 from stillroom.config_schema import (
     ConfigError,
@@ -73,6 +74,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         check_efficiency_table(config, name, table)
     for name, table in config["search_tables"].items():
         check_search_table(config, name, table)
+    check_report(config)
     return config
 
 

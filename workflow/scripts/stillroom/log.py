@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from stillroom.machine import note_machine
+
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
@@ -17,9 +19,10 @@ def start_log(path: str | Path) -> None:
     """Send log records to the file and to the terminal, and the traceback of a failure to the file.
 
     Without this, the log of a failed `script:` rule is an empty file. On the terminal a failure is the one
-    sentence of its message; the traceback stays in the log.
+    sentence of its message; the traceback stays in the log. What the job runs on is noted beside it.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    note_machine(path)
     to_file = logging.FileHandler(path, mode="w", encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     to_terminal = logging.StreamHandler(sys.stderr)
