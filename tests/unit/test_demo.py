@@ -96,7 +96,8 @@ def test_the_page_shows_names_and_examples_as_text_and_has_no_script_of_its_own(
     text = client.get("/").get_data(as_text=True)
     assert EVIL not in text and "&lt;/script&gt;&lt;script&gt;" in text
     assert "how to &lt;b&gt;" in text
-    assert text.count("<script") == 1 and 'src="/static/page.js"' in text
+    assert re.findall(r"<script([^>]*)>", text) == [' src="/words.js" defer', ' src="/static/page.js" defer']
+    assert "function markedText" in client.get("/words.js").get_data(as_text=True)
     assert "1 more of this experiment has not run" in text and "other/seed-1/exact" in text
 
 

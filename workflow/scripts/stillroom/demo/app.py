@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, render_template, request, send_file
 
 from stillroom.demo.engine import Answer
 from stillroom.demo.passages import Passages
 from stillroom.demo.systems import System, shown_first
+from stillroom.registry import PACKAGE
 
+WORDS = PACKAGE / "report" / "words.js"  # how BM25 cuts texts into words, as in the report
 MOST_LETTERS = 2_000  # so that no query has more terms than Lucene takes, 1,024
 HOSTS = ["127.0.0.1", "localhost"]  # no other name leads here: pages of other sites cannot read the answers
 HEADERS = {
@@ -45,6 +47,10 @@ def create_app(experiment: str, corpora: dict[str, Corpus], answer: Callable[[Sy
         return render_template(
             "page.html", experiment=experiment, corpora=corpora, name=name, corpus=corpus, chosen=chosen
         )
+
+    @app.get("/words.js")
+    def words() -> Response:
+        return send_file(WORDS)
 
     @app.get("/search")
     def search() -> Response | tuple[Response, int]:

@@ -1,14 +1,8 @@
 // Asks the chosen systems one after the other, so that none disturbs the clock of another, and shows what they find.
-// Passages are put into the page as text, never as markup.
+// Passages are put into the page as text, never as markup. Words are compared by ../../report/words.js.
 "use strict";
 
 const SHOWN_LETTERS = 320; // of a passage, until more is asked for
-// Lucene's English stop words, which BM25 does not look for either
-const STOP_WORDS = new Set(
-  ("a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to " +
-    "was will with").split(" "),
-);
-const WORD = /[\p{L}\p{N}]+/gu;
 
 const form = document.getElementById("question");
 const field = document.getElementById("query");
@@ -116,8 +110,8 @@ function show({ section, head }, answer, query) {
     section.append(element("p", "nothing", "No passage has a word of the query."));
     return;
   }
-  const words = new Set((query.toLowerCase().match(WORD) ?? []).filter((word) => !STOP_WORDS.has(word)));
-  section.append(element("ol", "", ...answer.passages.map((passage, place) => item(passage, place + 1, words))));
+  const terms = termsOf(query);
+  section.append(element("ol", "", ...answer.passages.map((passage, place) => item(passage, place + 1, terms))));
 }
 
 function times({ encode_ms, search_ms }) {
@@ -129,12 +123,12 @@ function milliseconds(number) {
   return `${number < 9.95 ? number.toFixed(1) : Math.round(number).toLocaleString("en")} ms`;
 }
 
-function item(passage, rank, words) {
+function item(passage, rank, terms) {
   const facts = element("p", "facts", element("b", "", `${rank}`), passage.score.toFixed(2));
   facts.append(element("span", "id", passage.id), element("span", "others"));
   const text = element("p", "text");
   const listed = element("li", "passage", facts, text);
-  const fill = (shown) => text.replaceChildren(...marked(shown, words));
+  const fill = (shown) => text.replaceChildren(...markedText(shown, terms));
   if (passage.text.length <= SHOWN_LETTERS) {
     fill(passage.text);
     return listed;
@@ -148,18 +142,6 @@ function item(passage, rank, words) {
   });
   listed.append(more);
   return listed;
-}
-
-/** The parts of a text: strings, and a <mark> around each of the words. */
-function marked(text, words) {
-  const parts = [];
-  let done = 0;
-  for (const found of text.matchAll(WORD)) {
-    if (!words.has(found[0].toLowerCase())) continue;
-    parts.push(text.slice(done, found.index), element("mark", "", found[0]));
-    done = found.index + found[0].length;
-  }
-  return [...parts, text.slice(done)];
 }
 
 /** Say of each passage who else has found it, and draw the times to one scale. */
