@@ -206,8 +206,10 @@ def test_where_nothing_has_run_one_sentence_names_the_targets(config, tmp_path):
     systems = systems_of_corpus(config, "pydocs", RESULTS)
     with pytest.raises(FileNotFoundError) as error:
         check_any([system._replace(index_folder=tmp_path / "none") for system in systems], RESULTS, "snakemake")
-    assert "results/pydocs: found no index to search; make them by `snakemake -- all`" in str(error.value)
-    assert f"`snakemake -- {tmp_path}/none`" in str(error.value)
+    assert str(error.value) == (
+        "results/pydocs: nothing here can be searched yet, expected an index; `snakemake -- all` makes everything, "
+        f"`snakemake -- {tmp_path}/none` BM25's index alone."
+    )
     (tmp_path / "none").mkdir()
     check_any([systems[0]._replace(index_folder=tmp_path / "none")], RESULTS, "snakemake")
 
@@ -262,8 +264,8 @@ def run_demo(folder, *arguments):
 def test_a_demo_of_what_has_not_run_ends_with_one_sentence(tmp_path):
     done = run_demo(tmp_path, str(ROOT / "config.yaml"))
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("results/pydocs: found no index to search; make them by `snakemake --cores all ")
-    assert done.stderr.count("\n") == 1 and "-- results/pydocs/corpora/pydocs/bm25_index`" in done.stderr
+    assert done.stderr.startswith("results/pydocs: nothing here can be searched yet, expected an index; `snakemake ")
+    assert done.stderr.count("\n") == 1 and "-- results/pydocs/corpora/pydocs/bm25_index` BM25's" in done.stderr
 
 
 def test_a_mistake_in_the_config_is_one_sentence_of_the_demo_too(tmp_path):

@@ -106,5 +106,8 @@ def example_queries(config: dict, corpus: str, results: Path) -> list[str]:
 def check_any(systems: list[System], results: Path, command: str) -> None:
     """Stop with one sentence where nothing can answer; `command` is how Snakemake is called for this experiment."""
     if not any(system.is_there for system in systems):
-        bm25 = next((f", or only BM25's index by `{command} -- {one.index_folder}`" for one in systems if one.bm25), "")
-        raise FileNotFoundError(f"{results}: found no index to search; make them by `{command} -- all`{bm25}.")
+        alone = [f", `{command} -- {system.index_folder}` BM25's index alone" for system in systems if system.bm25]
+        raise FileNotFoundError(
+            f"{results}: nothing here can be searched yet, expected an index; `{command} -- all` makes everything"
+            f"{''.join(alone[:1])}."
+        )
