@@ -172,6 +172,7 @@ def test_axe_finds_nothing_that_keeps_people_from_using_it(dark, visit, address,
 def test_on_a_phone_columns_stand_below_each_other_and_nothing_runs_out_of_the_page(visit, address):
     page = visit(address, size={"width": 375, "height": 667})
     search(page, "how to sort arrays")
+    assert column(page, "BM25").bounding_box()["y"] < 667 / 2  # not far below what is typed
     boxes = [section.bounding_box() for section in page.get_by_role("region").all()]
     assert len({box["x"] for box in boxes}) == 1 and boxes[0]["y"] < boxes[1]["y"] < boxes[2]["y"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 375

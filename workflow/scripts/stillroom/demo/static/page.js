@@ -20,6 +20,7 @@ for (const example of form.querySelectorAll(".examples button")) {
     search();
   });
 }
+if (matchMedia("(max-width: 40rem)").matches) form.querySelector("details").open = false;
 restore();
 
 /** Search at once where the address has a query, as after a reload. */
