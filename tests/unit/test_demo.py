@@ -189,6 +189,7 @@ def test_bm25_and_the_last_two_students_are_shown_first(config):
     found = systems_of_corpus(config, "pydocs", RESULTS)
     assert [system.label for system in shown_first(found)] == ["BM25", "BERT_Dot, Margin-MSE", "TAS-B"]
     assert [system.name for system in shown_first(found[:2])] == ["bm25", "minilm/seed-1/exact"]
+    assert [system.label for system in shown_first(found[:3])] == ["BM25", "MiniLM as shipped", "BERT_Dot, no teacher"]
 
 
 def test_seeds_and_other_ways_through_the_same_files_are_systems_too(config):
@@ -198,7 +199,7 @@ def test_seeds_and_other_ways_through_the_same_files_are_systems_too(config):
     found = {system.name: system for system in systems_of_corpus(changed, "pydocs", RESULTS)}
     more = found["tas_b/seed-2/cells_4"]
     assert more.index_folder == RESULTS / "indexes/pydocs/tas_b/seed-2/cells"
-    assert more.parameters == {"nprobe": 4}
+    assert more.parameters == {"nprobe": 4} and more.label == "tas_b, seed 2"
     assert "minilm/seed-2/cells" not in found
 
 

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from stillroom.config import labels_of, retrieving_rankers, search_parameters, seeds_of, systems_of
 from stillroom.config_rankers import is_trained
 
-EXAMPLES = 5  # queries of each test set that the page offers
+EXAMPLES = 5  # queries of test sets that the page offers
+SHOWN = 3  # systems side by side
 
 
 class System(NamedTuple):
@@ -61,7 +62,7 @@ def ranker_systems(config: dict, corpus: str, results: Path) -> Iterator[System]
                 name = f"{ranker}/seed-{seed}/{index}"
                 yield System(
                     name,
-                    labels.get(name, ranker),
+                    labels.get(name, ranker) + (f", seed {seed}" if len(seeds) > 1 else ""),
                     corpus,
                     results / "indexes" / corpus / ranker / f"seed-{seed}" / (block["of"] or index),
                     model_folder=results / "rankers" / ranker / f"seed-{seed}",
@@ -83,13 +84,14 @@ def labels_of_systems(config: dict) -> dict[str, str]:
 
 
 def shown_first(systems: list[System]) -> list[System]:
-    """What the page shows before anyone has chosen: the first BM25 and the last two students."""
-    bm25 = [system for system in systems if system.bm25][:1]
-    rankers = [system for system in systems if not system.bm25]
+    """What the page shows before anyone has chosen: the first BM25, the last two students, others if there are fewer."""
     students: dict[Path, System] = {}
-    for system in [one for one in rankers if one.is_trained] or rankers:
-        students.setdefault(system.model_folder.parent, system)  # the first seed and index of each
-    return bm25 + list(students.values())[-2:]
+    for system in systems:
+        if system.is_trained:
+            students.setdefault(system.model_folder.parent, system)  # the first seed and index of each
+    best = [system for system in systems if system.bm25][:1] + list(students.values())[-2:]
+    more = [system for system in systems if system not in best]
+    return sorted([*best, *more[: SHOWN - len(best)]], key=systems.index)
 
 
 def example_queries(config: dict, corpus: str, results: Path) -> list[str]:
