@@ -84,7 +84,7 @@ def labels_of_systems(config: dict) -> dict[str, str]:
 
 
 def shown_first(systems: list[System]) -> list[System]:
-    """What the page shows before anyone has chosen: the first BM25, the last two students, others if there are fewer."""
+    """What the page shows before anyone chooses: the first BM25, the last two students, others if there are fewer."""
     students: dict[Path, System] = {}
     for system in systems:
         if system.is_trained:
