@@ -2,16 +2,22 @@
 
 PYTHON ?= python3
 CORES ?= all
+CONFIGFILE ?= config.yaml
+PORT ?= 8000
 VENV := .venv
 
 # Un-activated, snakemake would start scripts without the environment's programs.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test test-cluster lint benchmark lock readme clean
+.PHONY: all demo test test-cluster lint benchmark lock readme clean
 
 all: $(VENV)/installed
 	snakemake --cores $(CORES) all
 	@cat results/pydocs/tables/main.md results/pydocs/tables/by_length.md
+
+# A page on this machine where BM25 and the trained students answer side by side, once the experiment has run.
+demo: $(VENV)/installed
+	python tools/demo.py --port $(PORT) $(CONFIGFILE)
 
 test: $(VENV)/installed-dev lint
 	python -m pytest

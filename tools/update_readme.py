@@ -1,30 +1,72 @@
-"""Put tables of results/ into the README and the other pages, between the lines that mark their places."""
+"""Put tables, figures and costs of results/ into the README and the other pages, between the lines that mark them.
+
+A figure is copied to docs/figures/, since results/ is no part of the checkout.
+"""
 
 import re
+import shutil
 from pathlib import Path
+from xml.etree import ElementTree
+
+from costs import row
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DESCRIPTION = "{http://www.w3.org/2000/svg}desc"
 
 
 def main() -> None:
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for place in re.findall(r"<!-- table (\w+/\w+) -->", text):
-            text = with_table(text, place)
-        page.write_text(text, encoding="utf-8")
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        page.write_text(updated(page.read_text(encoding="utf-8"), page), encoding="utf-8")
 
 
-def with_table(text: str, place: str) -> str:
-    """The page with the table `<experiment>/<table>`, as it was where that has not been made."""
-    experiment, name = place.split("/")
-    path = ROOT / f"results/{experiment}/tables/{name}.md"
+def updated(text: str, page: Path, root: Path = ROOT) -> str:
+    """The text of a page with what has been made; what has not stays as it was."""
+    for kind, make in (("table", table), ("figure", figure), ("costs", costs)):
+        for name in re.findall(rf"<!-- {kind} ([\w/-]+) -->", text):
+            begin, end = f"<!-- {kind} {name} -->\n", f"<!-- end of {kind} {name} -->"
+            before, _, rest = text.partition(begin)
+            old, _, after = rest.partition(end)
+            text = f"{before}{begin}{make(name, old, page, root)}{end}{after}"
+    return text
+
+
+def table(name: str, old: str, page: Path, root: Path) -> str:
+    """The table `<experiment>/<table>`."""
+    experiment, _, file = name.partition("/")
+    path = root / f"results/{experiment}/tables/{file}.md"
+    return path.read_text(encoding="utf-8").strip() + "\n" if is_there(path, page) else old
+
+
+def figure(name: str, old: str, page: Path, root: Path) -> str:
+    """A link to the copy of the figure `<experiment>/<figure>`, and its description for those who see none."""
+    experiment, _, file = name.partition("/")
+    path = root / f"results/{experiment}/figures/{file}.svg"
+    if not is_there(path, page):
+        return old
+    copy = root / "docs" / "figures" / f"{experiment}-{file}.svg"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, copy)
+    words = re.sub(r"[\[\]\s]+", " ", ElementTree.parse(path).findtext(f".//{DESCRIPTION}", "")).strip()
+    return f"![{words}]({copy.relative_to(page.parent)})\n"
+
+
+def costs(name: str, old: str, page: Path, root: Path) -> str:
+    """The rows of a table of costs, new ones for experiments that have run here; each begins with a name."""
+    return "".join(costs_line(line, page, root) for line in old.splitlines(keepends=True))
+
+
+def costs_line(line: str, page: Path, root: Path) -> str:
+    """A line of such a table."""
+    experiment = re.match(r"\| `(\w+)` \|", line)
+    folder = root / "results" / experiment[1] if experiment else None
+    return f"{row(folder)}\n" if folder and is_there(folder / "benchmarks", page) else line
+
+
+def is_there(path: Path, page: Path) -> bool:
+    """Whether it has been made; said, where not."""
     if not path.exists():
-        print(f"{path}: not there, so that table stays as it is.")
-        return text
-    begin, end = f"<!-- table {place} -->", f"<!-- end of table {place} -->"
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}\n{path.read_text(encoding='utf-8').strip()}\n{end}{rest.partition(end)[2]}"
+        print(f"{path}: not there, so that {page.name} stays as it is.")
+    return path.exists()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 PAGES = {  # page → the experiment of its examples
     "README.md": "config.yaml",
     "docs/experiments.md": "config.yaml",
+    "docs/report.md": "config.yaml",
     "docs/reproduction.md": "experiments/msmarco.yaml",
 }
 EXAMPLES = [
@@ -43,6 +44,21 @@ def test_an_example_is_a_legal_part_of_an_experiment(name, text):
 
 def test_there_are_examples():
     assert {name.split()[0] for name, _ in EXAMPLES} == set(PAGES)
+
+
+def test_the_example_of_a_loss_is_one(torch):
+    (text,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/experiments.md").read_text("utf-8"), re.M | re.S)
+    module = {}
+    exec(text, module)
+    assert {"NEEDS_TEACHER", "WHOLE_BATCH", "ONE_RELEVANT", "READS"} <= module.keys()
+    assert module["hinge"](torch.tensor([[2.0, 1.5, 0.0]])) == pytest.approx((0.5 + 0) / 2)
+
+
+def test_the_citation_names_the_project_and_the_papers_that_it_reproduces():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert {"cff-version", "message", "title", "authors", "license"} <= citation.keys()
+    papers = {reference["identifiers"][0]["value"] for reference in citation["references"]}
+    assert papers == {"arXiv:2010.02666", "arXiv:2104.06967", "arXiv:2004.04906", "arXiv:2406.05977"}
 
 
 def test_links_between_pages_lead_somewhere():
