@@ -17,7 +17,7 @@ RULES = {
 ASKED = re.compile(r"^(?:local)?rule (?P<rule>\w+):\n(?:    .*\n)*?    resources: (?P<resources>.*)$", re.MULTILINE)
 MSMARCO = ["--configfile", "experiments/msmarco.yaml"]
 TRAINING = "results/msmarco/rankers/bert_dot/seed-1/model.safetensors"
-VECTORS = "results/msmarco/embeddings/msmarco/bert_dot/seed-1/passages.npy"
+VECTORS = "results/msmarco/embeddings/msmarco/bert_dot/seed-1/passages.faiss"
 
 
 def profile(name):
@@ -43,14 +43,32 @@ def test_the_profile_of_machines_without_a_gpu_covers_every_rule_that_asks_for_o
 
 def test_memory_and_time_grow_with_the_passages_that_the_config_declares_and_with_the_steps(project):
     resources = asked(project.plan(*MSMARCO, "--", VECTORS))
-    assert resources["encode_passages"]["mem_mb"] == str(round(1000 * (8 + 0.5 * 8.841823)))
-    assert resources["encode_passages"]["runtime"] == str(round(60 * (1 + 8.841823)))
+    assert resources["encode_shard"]["mem_mb"] == str(round(1000 * (8 + 0.1 * 8.841823)))
+    assert resources["encode_shard"]["runtime"] == str(round(60 * (1 + 8.841823)))
     assert resources["train_ranker"]["runtime"] == str(60 * (4 + 68))  # 850,000 steps
     assert all(int(job["mem_mb"]) <= 64_000 for job in resources.values())
     few = project.config("experiments/msmarco.yaml")["corpora"]["msmarco"] | {"passages": 100_000}
     project.configure({"corpora.msmarco": few}, "experiments/msmarco.yaml")
     resources = asked(project.plan(*MSMARCO, "--", VECTORS))
-    assert resources["encode_passages"]["mem_mb"] == "8050"
+    assert resources["encode_shard"]["mem_mb"] == "8010"
+
+
+def test_memory_is_that_of_the_index_unless_it_is_exact_and_read_in_blocks(project):
+    indexes = {
+        "graph": {"factory": "HNSW32"},
+        "codes": {"factory": "PQ96"},
+        "deeper": {"of": "graph", "ef_search": 2000},
+    }
+    project.configure({"indexes": {"exact": {}, **indexes}}, "experiments/msmarco.yaml")
+    runs = "results/msmarco/runs/dl19/bert_dot/seed-1"
+    found = {}
+    for index in ("exact", *indexes):
+        resources = asked(project.plan(*MSMARCO, "--", f"{runs}/{index}.trec"))
+        found[index] = [int(resources[rule]["mem_mb"]) for rule in ("build_index", "retrieve")]
+    of_graph = round(1000 * 3.4 * 8.841823)
+    assert found["exact"] == [500, 2_000]
+    assert found["graph"] == found["deeper"] == [5_000 + of_graph, 1_000 + of_graph]
+    assert found["codes"] == [5_884, 1_884]
 
 
 def test_a_second_attempt_has_twice_the_memory_and_time(project):

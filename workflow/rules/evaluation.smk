@@ -39,7 +39,7 @@ rule measure:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(3, per_million=1),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5, per_million=0.1),
     params:
         settings=measure_settings,
@@ -86,7 +86,7 @@ rule measure_index:
         ENVIRONMENT
     threads: all_cores
     resources:
-        mem_mb=gigabytes(4, per_million=5),
+        mem_mb=gigabytes_with_index(5),
         runtime=hours(1, per_million=3),
     params:
         settings=build_costs_settings,
@@ -108,7 +108,7 @@ rule measure_search:
         ENVIRONMENT
     threads: all_cores
     resources:
-        mem_mb=gigabytes(4, per_million=4),
+        mem_mb=gigabytes_with_index(1),
         runtime=hours(1, per_million=0.5),
     params:
         settings=search_costs_settings,

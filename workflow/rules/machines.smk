@@ -8,6 +8,7 @@ the third three times. `--set-resources` replaces them, `--resources mem_mb=… 
 from stillroom.slurm import SlurmError, check_slurm
 
 ASSUMED_PASSAGES = 1_000_000  # in a corpus whose block in the config does not say how many
+GIGABYTES_PER_MILLION = {"compressed": 0.1, "whole": 3.4}  # in an index of 768 dimensions: codes; vectors and links
 HOURS_PER_STEP = 1 / 12_500  # of a training: 3.5 steps a second
 
 
@@ -16,6 +17,19 @@ def gigabytes(base, per_million=0):
 
     def mem_mb(wildcards, attempt):
         return round(1000 * attempt * (base + per_million * millions_of_passages(wildcards)))
+
+    return mem_mb
+
+
+def gigabytes_with_index(base, exact=None):
+    """As `gigabytes`, beside an index in memory; `exact` in all for an exact one, where a job reads that in blocks."""
+
+    def mem_mb(wildcards, attempt):
+        factory = CONFIG["indexes"][files_of(index_of_job(wildcards))]["factory"]
+        if factory == "Flat" and exact is not None:
+            return gigabytes(exact)(wildcards, attempt)
+        kind = "compressed" if "PQ" in factory and "RFlat" not in factory else "whole"
+        return gigabytes(base, GIGABYTES_PER_MILLION[kind])(wildcards, attempt)
 
     return mem_mb
 
@@ -39,6 +53,13 @@ def millions_of_passages(wildcards):
     """The passages of a job's corpus, in millions."""
     corpus = corpus_of_job(wildcards)
     return (CONFIG["corpora"][corpus]["passages"] or ASSUMED_PASSAGES) / 1e6 if corpus else 0
+
+
+def index_of_job(wildcards):
+    """The index that a job builds or searches: that of its wildcards, or that which finds a training set's negatives."""
+    if hasattr(wildcards, "index"):
+        return wildcards.index
+    return CONFIG["training_sets"][wildcards.training_set]["negatives"]["from"]["index"]
 
 
 def corpus_of_job(wildcards):

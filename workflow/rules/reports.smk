@@ -48,7 +48,7 @@ rule make_length_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(3, per_million=0.5),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5),
     params:
         settings=length_table_settings,
@@ -92,7 +92,7 @@ rule make_search_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(3),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5),
     params:
         settings=search_table_settings,
@@ -113,7 +113,7 @@ rule plot_search:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(3),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5),
     params:
         settings=search_figure_settings,

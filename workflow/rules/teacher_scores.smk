@@ -139,7 +139,7 @@ rule average_scores:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(4, per_million=1),
+        mem_mb=gigabytes(1.5),
         runtime=hours(0.5, per_million=0.3),
     params:
         teacher=teacher_settings,
@@ -196,7 +196,7 @@ rule join_scores:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(4, per_million=1),
+        mem_mb=gigabytes(1.5),
         runtime=hours(0.5, per_million=0.3),
     params:
         settings=join_settings,
