@@ -148,7 +148,7 @@ TRIPLES = {
 KEPT = {
     "judged": ({"judged": ["beir/scifact/test"]}, {"d1", "d4"}),
     "judged for some": ({"drawn": [["beir/scifact/test", 1]]}, {"d4"}),
-    "in pairs": ({"pairs": {"msmarco-passage/train/triples-small": 2}}, {"0", "1", "7"}),
+    "in pairs": ({"pairs": [["msmarco-passage/train/triples-small", 2]]}, {"0", "1", "7"}),
     "in a score file": ({"triples": [2]}, {"0", "1", "2"}),
     "in a whole score file": ({"triples": [None]}, {"0", "1", "2", "9"}),
     "for all reasons": ({"judged": ["beir/scifact/test"], "triples": [1]}, {"d1", "d4", "0", "1"}),
@@ -160,7 +160,7 @@ def work_in(folder, passages_path, queries_path):
     """(name, function, arguments) of all that is fetched into a folder."""
     for name, (arguments, _) in KEPT.items():
         files = {"score_files": [folder / "scores.tsv"] if "triples" in arguments else []}
-        defaults = {"judged": [], "drawn": [], "pairs": {}, "triples": [], "kept_path": folder / f"{name}.parquet"}
+        defaults = {"judged": [], "drawn": [], "pairs": [], "triples": [], "kept_path": folder / f"{name}.parquet"}
         yield name, "choose_passages", defaults | files | arguments
     for name, arguments in COLLECTIONS.items():
         defaults = {"text": "repaired", "titles": False, "passages": None, "sample": None}

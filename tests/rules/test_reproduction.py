@@ -193,6 +193,19 @@ def test_the_table_of_published_numbers_is_made_of_metrics_files_alone(small):
     assert small.plan("--", "reproduce_published").jobs == []
 
 
+def test_no_number_on_a_sample_of_the_passages_is_held_against_a_published_one(small):
+    small.configure({"corpora.wiki.sample": {"share": 0.5}})
+    small.finish("reproduce_published")
+    dot = "published_dot/seed-1/exact"
+    write_metrics(small, {("dev", "okapi"): (0.184, 0.2), ("dev", dot): (0.344, 0.4), ("other", dot): (0.3, 0.41)})
+    (small.folder / "results/small/tables/reproduction.csv").unlink()
+    status, text = small.snakemake("--cores", "1", "--", "reproduce_published")
+    assert status == 0, text
+    table = pd.read_csv(small.folder / "results/small/tables/reproduction.csv")
+    assert set(table["verdict"]) == {"not comparable"} and table["difference"].isna().all()
+    assert set(table["reason"]) == {"only a sample of the passages is searched here"}
+
+
 def test_a_ladder_is_made_of_metrics_files_alone(small):
     small.finish("explain")
     rungs = ["dot/seed-1/rerank", "dot/seed-1/official", "dot_theirs/seed-1/official", "published_dot/seed-1/official"]

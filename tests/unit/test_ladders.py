@@ -70,7 +70,7 @@ def test_what_no_stage_explains_is_what_is_left():
 def explained(tmp_path):
     """A function from the means of rungs (each a list over seeds) to the CSV and the Markdown of a ladder."""
 
-    def explained(means, conditions=CONDITIONS):
+    def explained(means, conditions=CONDITIONS, sampled=False):
         paths, rungs = [], []
         for stage, values in zip([None, "teacher", "ranker"], means, strict=True):
             systems = [f"{stage or 'ours'}/seed-{seed}/exact" for seed in range(len(values))]
@@ -80,7 +80,7 @@ def explained(tmp_path):
                 paths.append(tmp_path / f"{len(paths)}.json")
                 paths[-1].write_text(json.dumps(content | conditions))
         explain_cell(
-            settings={"title": "student, exact", "test_set": "dl19", "cell": CELL, "rungs": rungs},
+            settings={"title": "student, exact", "test_set": "dl19", "sampled": sampled, "cell": CELL, "rungs": rungs},
             metrics_paths=paths,
             csv_path=tmp_path / "ladder.csv",
             md_path=tmp_path / "ladder.md",
@@ -110,3 +110,9 @@ def test_a_number_that_is_not_comparable_has_no_difference_and_the_rungs_still_h
     assert table["difference"].isna().tolist() == [True, False, False, True]
     assert "- The published number is not comparable: results per query: 5 here, 10 there." in text
     assert "- From ours to the last rung it is +.0450. Most of it, +.0300 (67%)" in text
+
+
+def test_no_ladder_on_a_sample_of_the_passages_ends_at_a_published_number(explained):
+    table, text = explained([[0.70], [0.73], [0.745]], sampled=True)
+    assert table["difference"].isna().tolist() == [True, False, False, True]
+    assert "- The published number is not comparable: only a sample of the passages is searched here." in text

@@ -18,7 +18,7 @@ def cell(measure, value, source="card", tolerance="0.003", **conditions):
 
 
 def line(label, systems, test_set, published):
-    return {"label": label, "systems": systems, "test_set": test_set, "cell": published}
+    return {"label": label, "systems": systems, "test_set": test_set, "sampled": False, "cell": published}
 
 
 LINES = [
@@ -41,7 +41,9 @@ def table(tmp_path):
         settings={
             "title": "Published numbers",
             "lines": LINES,
-            "left_out": [{"label": "BM25", "test_set": "another/set", "measure": "R@1000"}],
+            "left_out": [
+                {"label": "BM25", "test_set": "another/set", "measure": name} for name in ("R@1000", "RR@10", "RR@10")
+            ],
         },
         metrics_paths=[str(tmp_path / f"{number}.json") for number in range(len(MEANS))],
         csv_path=tmp_path / "table.csv",
@@ -71,7 +73,7 @@ def test_the_printed_table_has_the_published_digits_and_says_what_is_not_compare
     assert "Tolerances, fixed beforehand: ±.0005 (Pyserini), ±.003 (card)." in text
     assert "- Means over seeds: TAS-B." in text
     assert "- Not comparable: BM25 on dev, nDCG@10 (card): judged queries: 2 here, 7 there." in text
-    assert "- Published, and not measured here: BM25 on another/set, Recall@1000." in text
+    assert "- Published, and not measured here: BM25 on another/set, Recall@1000, MRR@10." in text
     assert r"\textbf{off}" in (table / "table.tex").read_text()
 
 

@@ -939,6 +939,7 @@ def test_a_sample_keeps_what_test_and_validation_sets_judge_and_triples_that_are
     config["test_sets"]["web_dev"] = {"corpus": "web", "dataset": "web/dev"}
     config["training_sets"] |= {
         "pairs": {"corpus": "web", "dataset": "web/train", "triples": 9},
+        "fewer": {"corpus": "web", "dataset": "web/train", "triples": 5},
         "file": {"corpus": "web", "dataset": "web/train", "triples_of": "published", "triples": 7},
         "sampled": {**config["training_sets"]["triples"], "corpus": "web", "dataset": "web/sampled", "queries": 5},
     }
@@ -950,7 +951,7 @@ def test_a_sample_keeps_what_test_and_validation_sets_judge_and_triples_that_are
     assert kept_of_sample(config, "web") == {
         "judged": ["web/dev", "wiki/validation"],
         "drawn": [["web/sampled", 5]],
-        "pairs": {"web/train": 9},
+        "pairs": [["web/train", 9], ["web/train", 5]],
         "teachers": ["published"],
         "triples": [7],
     }

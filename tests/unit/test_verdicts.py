@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from stillroom.published_numbers import Cell
-from stillroom.verdicts import NOT_COMPARABLE, OFF, SAME, WITHIN, verdict
+from stillroom.verdicts import NOT_COMPARABLE, OFF, SAME, SAMPLED, WITHIN, verdict
 
 CONDITIONS = {"passages": 8841823, "queries": 43, "judgements": "0:5158 1:1601", "min_relevance": 2, "depth": 1000}
 DIGESTS = {"query_ids": "1f", "qrels": "2e"}
@@ -69,6 +69,11 @@ def test_what_was_measured_on_something_else_is_not_comparable_and_says_why(name
     other, reason = MISMATCHES[name]
     found = verdict(0.347, published("0.347", "0.003", OURS), OURS | {name: other})
     assert found == (NOT_COMPARABLE, None, reason)
+
+
+def test_what_was_measured_on_a_sample_is_not_comparable_even_if_another_one_had_as_many_passages():
+    found = verdict(0.347, published("0.347", "0.003"), OURS, sampled=True)
+    assert found == (NOT_COMPARABLE, None, SAMPLED)
 
 
 @pytest.mark.parametrize("name", CONDITIONS)

@@ -101,8 +101,9 @@ def choice_inputs(wildcards):
     """The files that name those passages."""
     settings = choice_settings(wildcards)
     judging = dict.fromkeys([*settings["judged"], *(dataset for dataset, _ in settings["drawn"])])
+    paired = dict.fromkeys(dataset for dataset, _ in settings["pairs"])
     downloads = [(dataset, "queries") for dataset in judging]
-    downloads += [(dataset, "docpairs") for dataset in settings["pairs"]]
+    downloads += [(dataset, "docpairs") for dataset in paired]
     return {
         "downloads": [path for dataset, part in downloads for path in downloads_of(dataset, part)],
         "score_files": [score_file_of(teacher) for teacher in settings["teachers"]],
@@ -619,6 +620,7 @@ def reproduction_settings(wildcards):
             "label": rows[line.place]["label"],
             "systems": systems_with_seeds(rows[line.place]),
             "test_set": line.test_set,
+            "sampled": bool(sampled_test_sets(CONFIG, [line.test_set])),
             "cell": as_settings(line.cell),
         }
         for line in compared
@@ -652,6 +654,7 @@ def ladder_settings(wildcards):
         {
             "title": f"{ladder['ranker']}, {ladder['way']}",
             "test_set": ladder["test_set"],
+            "sampled": bool(sampled_test_sets(CONFIG, [ladder["test_set"]])),
             "cell": as_settings(explained_cell(CONFIG, wildcards.ladder)),
             "rungs": [{"stage": rung["stage"], "systems": systems_with_seeds(rung)} for rung in each],
         }

@@ -34,11 +34,15 @@ def gigabytes_with_index(base, exact=None):
     return mem_mb
 
 
-def hours(base, per_million=0):
-    """Time in minutes, a function of the job: `base`, and more for every million passages of its corpus."""
+def hours(base, per_million=0, shards=None):
+    """Time in minutes, a function of the job: `base`, and more for every million passages of its corpus.
+
+    `shards` is a function of the job, too: into how many the work beside `base` is cut.
+    """
 
     def runtime(wildcards, attempt):
-        return round(60 * attempt * (base + per_million * millions_of_passages(wildcards)))
+        part = 1 / shards(wildcards) if shards else 1
+        return round(60 * attempt * (base + part * per_million * millions_of_passages(wildcards)))
 
     return runtime
 
@@ -79,12 +83,16 @@ def corpus_of_job(wildcards):
     return CONFIG["training_sets"][training_set]["corpus"] if training_set else None
 
 
-# What needs the network, which the nodes of many clusters have not, or takes seconds. On one machine this means nothing.
+# What needs the network or the folder of ir_datasets, which the nodes of many clusters have not, or takes seconds. On one
+# machine this means nothing.
 localrules:
+    download_dataset,
+    choose_passages,
     fetch_collection,
     fetch_queries,
     fetch_triples,
     fetch_scores,
+    fetch_candidates,
     export_ranker,
     check_overlap,
 

@@ -63,7 +63,7 @@ rule encode_shard:
     resources:
         gpu=1,
         mem_mb=gigabytes(8, per_million=0.1),
-        runtime=hours(1, per_million=1),
+        runtime=hours(1, per_million=1, shards=shards_of_corpus),
     params:
         vectors=str(rules.encode_passages.output.vectors),
         shards=shards_of_corpus,

@@ -76,7 +76,7 @@ rule score_shard:
     resources:
         gpu=1,
         mem_mb=gigabytes(6, per_million=1),
-        runtime=hours(2, per_million=4),
+        runtime=hours(2, per_million=4, shards=shards_of_triples),
     params:
         shards=shards_of_triples,
         precision=PRECISION,
@@ -146,10 +146,6 @@ rule average_scores:
         code=code_of("average_scores"),
     script:
         "../scripts/average_scores.py"
-
-
-localrules:
-    fetch_scores,
 
 
 rule fetch_scores:

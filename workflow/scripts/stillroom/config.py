@@ -94,7 +94,7 @@ def kept_of_sample(config: dict, corpus: str) -> dict:
     return {
         "judged": sorted({block["dataset"] for block in judging}),
         "drawn": [[block["dataset"], block["queries"]] for block in drawn],
-        "pairs": {block["dataset"]: block["triples"] for block in of_datasets},
+        "pairs": [[block["dataset"], block["triples"]] for block in of_datasets],
         "teachers": [block["triples_of"] for block in of_files],
         "triples": [block["triples"] for block in of_files],
     }

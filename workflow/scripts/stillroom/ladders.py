@@ -47,7 +47,7 @@ def explain_cell(*, settings: dict, metrics_paths: list[str], csv_path: str | Pa
     metrics, test_set = read_metrics(metrics_paths), settings["test_set"]
     cell, systems = from_settings(settings["cell"]), [rung["systems"] for rung in settings["rungs"]]
     values = [exact(mean_over_seeds(metrics, test_set, each, cell.measure)) for each in systems]
-    found = verdict(float(values[-1]), cell, metrics[test_set, systems[-1][0]])
+    found = verdict(float(values[-1]), cell, metrics[test_set, systems[-1][0]], sampled=settings["sampled"])
     rungs = climbed([rung["stage"] for rung in settings["rungs"]], [*map(name_over_seeds, systems)], values)
     end = Rung(PUBLISHED, f"{PUBLISHED}: {cell.source}, {cell.table}", "", cell.value, end_step(found))
     title = f"{settings['title']}: {printed_measure(cell.measure)} on {test_set}"

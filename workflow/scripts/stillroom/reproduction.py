@@ -13,7 +13,7 @@ import pandas as pd
 
 from stillroom.files import atomic_path
 from stillroom.published_numbers import Cell, from_settings
-from stillroom.tables import NOTHING, Metrics, grouped, latex, markdown, mean_of, printed_measure, read_metrics
+from stillroom.tables import NOTHING, Metrics, latex, markdown, mean_of, printed_measure, read_metrics, without_repeats
 from stillroom.verdicts import NOT_COMPARABLE, OFF, VERDICTS, Verdict, exact, verdict
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def compare_published(
     """Write a line per published number: ours, theirs, the difference and the verdict; below, what is not compared."""
     metrics = read_metrics(metrics_paths)
     comparisons = [compared(line, metrics) for line in settings["lines"]]
-    labels = grouped([labels_of(comparison) for comparison in comparisons])
+    labels = without_repeats([labels_of(comparison) for comparison in comparisons])
     cells = [[(text, text == OFF) for text in printed(comparison)] for comparison in comparisons]
     table = (settings["title"], labels, HEADERS, cells, [*notes(comparisons, settings["left_out"])])
     with atomic_path(csv_path) as path:
@@ -61,7 +61,7 @@ def compared(line: dict, metrics: Metrics) -> Comparison:
     """One published number beside the mean of ours over the seeds."""
     cell, test_set, systems = from_settings(line["cell"]), line["test_set"], line["systems"]
     ours = mean_over_seeds(metrics, test_set, systems, cell.measure)
-    found = verdict(ours, cell, metrics[test_set, systems[0]])
+    found = verdict(ours, cell, metrics[test_set, systems[0]], sampled=line["sampled"])
     return Comparison(line["label"], systems, test_set, cell, ours, found)
 
 
@@ -141,5 +141,13 @@ def notes(comparisons: list[Comparison], left_out: list[dict]) -> Iterator[str]:
             reasons.setdefault(comparison.verdict.reason, []).append(f"{label} on {test_set}, {measure} ({source})")
     yield from (f"Not comparable: {'; '.join(lines)}: {reason}." for reason, lines in reasons.items())
     if left_out:
-        lines = [f"{line['label']} on {line['test_set']}, {printed_measure(line['measure'])}" for line in left_out]
-        yield f"Published, and not measured here: {'; '.join(dict.fromkeys(lines))}."
+        yield f"Published, and not measured here: {'; '.join(without_ours(left_out))}."
+
+
+def without_ours(left_out: list[dict]) -> Iterator[str]:
+    """`BM25 on another/set, nDCG@10, Recall@1000`"""
+    measures: dict[tuple[str, str], list[str]] = {}
+    for line in left_out:
+        measures.setdefault((line["label"], line["test_set"]), []).append(printed_measure(line["measure"]))
+    for (label, test_set), printed in measures.items():
+        yield f"{label} on {test_set}, {', '.join(dict.fromkeys(printed))}"

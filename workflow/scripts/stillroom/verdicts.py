@@ -21,6 +21,7 @@ WORDS = {
     "depth": "results per query",
 }
 DIGESTS = ("query_ids", "qrels")  # of what the numbers beside them count; publications hardly have them
+SAMPLED = "only a sample of the passages is searched here"  # of which another one may have as many
 
 
 class Verdict(NamedTuple):
@@ -31,14 +32,14 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def verdict(ours: float, published: Cell, conditions: dict) -> Verdict:
+def verdict(ours: float, published: Cell, conditions: dict, *, sampled: bool = False) -> Verdict:
     """What `ours`, measured under these conditions, is to a published number.
 
     `same`: the published digits are those of ours, which may be rounded either way; `within tolerance`: not further off
     than the publication's own tolerance. Both edges belong to the better verdict. Not comparable is what was measured
-    on something else, and what is published without saying on what.
+    on something else, or `sampled` here, and what is published without saying on what.
     """
-    if reason := mismatch(published.conditions, conditions):
+    if reason := SAMPLED if sampled else mismatch(published.conditions, conditions):
         return Verdict(NOT_COMPARABLE, None, reason)
     difference = exact(ours) - published.value
     half_a_digit = Decimal(1).scaleb(published.value.as_tuple().exponent) / 2

@@ -19,7 +19,7 @@ def choose_passages(
     *,
     judged: list[str],
     drawn: list[tuple[str, int]],
-    pairs: dict[str, int | None],
+    pairs: list[tuple[str, int | None]],
     score_files: list[str],
     triples: list[int | None],
     kept_path: str | Path,
@@ -34,7 +34,7 @@ def choose_passages(
         add(kept, judged_passages(dataset_id), f"judged in {dataset_id}")
     for dataset_id, count in drawn:
         add(kept, judged_passages(dataset_id, count), f"judged for {count:,} queries of {dataset_id}")
-    for dataset_id, count in pairs.items():
+    for dataset_id, count in pairs:
         add(kept, passages_of_pairs(dataset_id, count), f"in triples of {dataset_id}")
     for path, count in zip(score_files, triples, strict=True):
         add(kept, passages_of_scores(path, count), f"in triples of {path}")
