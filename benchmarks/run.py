@@ -38,7 +38,7 @@ def main() -> None:
     names = {name: module for module in MODULES for name in import_module(f"stages.{module}").STAGES}
     if unknown := set(options.stages) - names.keys():
         raise SystemExit(f"There is no stage {', '.join(sorted(unknown))}; there are: {', '.join(names)}.")
-    rows = []
+    rows, path = [], options.results / f"{ask('machine')['name']}.csv"
     for name in options.stages or names:
         folder = options.results / "work" / slug(name)
         shutil.rmtree(folder, ignore_errors=True)
@@ -49,9 +49,8 @@ def main() -> None:
             shutil.rmtree(folder)
         for row in found:
             print(line(row), flush=True)
+        write_rows(path, found)  # now: a later stage may fail
         rows += found
-    path = options.results / f"{ask('machine')['name']}.csv"
-    write_rows(path, rows)
     print(f"\n{table(rows)}\n\nwritten: {path}")
 
 

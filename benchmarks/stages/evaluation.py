@@ -23,6 +23,7 @@ def prepare(folder: Path, scale: float) -> None:
     judged = [(each.query_id, passage, int(random.integers(0, 4))) for each in rankings for passage in each[1][:5]]
     write_qrels(folder / "qrels.txt", judged)
     pq.write_table(pa.table({"query_id": names}), folder / "queries.parquet")
+    pq.write_table(pa.table({"passage_id": np.arange(PASSAGES).astype(str)}), folder / "passages.parquet")
 
 
 def evaluate(folder: Path) -> tuple[int, float]:
@@ -33,6 +34,7 @@ def evaluate(folder: Path) -> tuple[int, float]:
         run_path=folder / "run.trec",
         qrels_path=folder / "qrels.txt",
         queries_path=folder / "queries.parquet",
+        passages_path=folder / "passages.parquet",
         system="made_up",
         test_set="made_up",
         measures=list(MEASURES),

@@ -65,9 +65,11 @@ def test_measuring_a_run(growth):
             for query in range(queries):
                 file.writelines(f"{query} Q0 {query * 7 + rank} {rank} {-rank}.5 tag\n" for rank in range(1, depth + 1))
         write_qrels(folder / "qrels.txt", [(str(query), str(query * 7 + 3), 1) for query in range(queries)])
-        write_ids(folder / "queries.parquet", "query_id", queries)
         return {
-            **{f"{name.split('.')[0]}_path": folder / name for name in ("run.trec", "qrels.txt", "queries.parquet")},
+            "run_path": folder / "run.trec",
+            "qrels_path": folder / "qrels.txt",
+            "queries_path": write_ids(folder / "queries.parquet", "query_id", queries),
+            "passages_path": write_ids(folder / "passages.parquet", "passage_id", queries),
             "system": "bm25",
             "test_set": "dev",
             "measures": ["RR@10"],

@@ -1,5 +1,6 @@
 """What the benchmarks measure on, and what they write. Speeds themselves are no test's business."""
 
+import argparse
 import csv
 import sys
 from pathlib import Path
@@ -77,6 +78,58 @@ def test_growth_compares_each_size_with_the_one_before():
         ("tokens, 1,000 passages", "100 passages", "MB"),
     ]
     assert [row.ratio for row in rows] == pytest.approx([9, 1.2, 11, 1])
+
+
+@pytest.fixture
+def measure(tmp_path, monkeypatch):
+    """A function that measures a stage three times, whose sides differ by so much; and returns who took turns."""
+    import run
+
+    options = argparse.Namespace(repetitions=3, scale=1.0)
+    asked = []
+
+    def measure(difference):
+        def ask(module, name, side, folder, scale):
+            asked.append(side)
+            rates = {"ours": [2.0, 9.0, 3.0], "peer": [1.0, 2.0, 8.0]}
+            if side == "difference":
+                return {"difference": difference}
+            return {"rate": rates[side][asked.count(side) - 1]} if side in rates else {}
+
+        monkeypatch.setattr(run, "ask", ask)
+        return run.measured_rows("evaluate", "evaluation", tmp_path, options), asked
+
+    return measure
+
+
+def test_the_sides_take_turns_and_medians_count(measure):
+    rows, asked = measure(difference=1e-7)
+    assert asked == ["prepare", "ours", "peer", "peer", "ours", "ours", "peer", "difference"]
+    assert [(row.ours, row.peer, row.ratio) for row in rows] == [(3.0, 2.0, 1.5)]
+
+
+def test_sides_that_find_something_else_are_not_compared(measure):
+    with pytest.raises(
+        SystemExit, match=r"^evaluate: ours and the peer's results differ by 2\.0e-06: not the same work"
+    ):
+        measure(difference=2e-6)
+
+
+def test_a_stage_that_fails_does_not_lose_those_before_it(tmp_path, monkeypatch):
+    import run
+
+    def measure(name, module, folder, options):
+        if name == "evaluate":
+            raise SystemExit("failed")
+        return [run.Row(name, 2, 1, "peer", "things/s", 2)]
+
+    monkeypatch.setattr(run, "measured_rows", measure)
+    monkeypatch.setattr(run, "ask", lambda *words: {"name": "machine"})
+    words = ["--results", str(tmp_path), "--stages", "exact search", "evaluate"]
+    monkeypatch.setattr(sys, "argv", ["run.py", *words])
+    with pytest.raises(SystemExit, match="failed"):
+        run.main()
+    assert "exact search,2,1,peer" in (tmp_path / "machine.csv").read_text()
 
 
 def test_every_stage_says_what_it_compares_with_whom():

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stillroom.candidate_files import import_candidates
+from stillroom import candidate_files
+from stillroom.candidate_files import fetch_candidates, import_candidates
 from stillroom.runs import read_run
 
 # Lists are not in the order of the queries; q9 is of another test set.
@@ -107,3 +108,18 @@ def test_an_archive_of_several_files_is_refused(imported):
             archive.addfile(tarfile.TarInfo(name), io.BytesIO())
     with pytest.raises(ValueError, match="file: found 2 files in the archive, expected one"):
         imported(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "terms"),
+    [
+        ("https://msmarco.z22.web.core.windows.net/msmarcoranking/a.gz", {"X-Ms-Version": "2019-12-12"}, True),
+        ("https://example.org/a.gz", None, False),
+    ],
+)
+def test_ms_marcos_server_is_told_what_it_wants_and_its_terms_are_said(url, headers, terms, monkeypatch, caplog):
+    asked = []
+    monkeypatch.setattr(candidate_files, "fetch_file", lambda **settings: asked.append(settings))
+    fetch_candidates(url=url, md5=None, path="a.gz")
+    assert asked == [{"url": url, "md5": None, "path": "a.gz", "headers": headers}]
+    assert ("non-commercial research only" in caplog.text) == terms

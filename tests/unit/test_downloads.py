@@ -114,6 +114,18 @@ def test_a_server_without_parts_sends_the_file_anew(fetch, server):
     assert server.seen == [(None, 200), (f"bytes={PART}-", 200)]
 
 
+def test_what_cannot_be_continued_makes_room_before_the_file_is_sent_anew(fetch, server, tmp_path, monkeypatch):
+    server.sends_parts, server.answers = False, [PART]
+    with pytest.raises(ConnectionError):
+        fetch(waits=())
+
+    def usage(_):
+        return namedtuple("usage", "total used free")(10**12, 0, len(CONTENT) - left(tmp_path))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert fetch() == CONTENT
+
+
 def test_a_later_run_continues_an_interrupted_one(fetch, server, tmp_path):
     server.answers = [PART]
     with pytest.raises(

@@ -107,12 +107,30 @@ def test_a_job_killed_between_its_last_two_steps_can_run_again(encode, interrupt
     assert np.array_equal(encode(model_folder, tmp_path / "vectors.faiss"), expected)
 
 
+def test_what_was_begun_by_other_code_is_removed_in_the_end(
+    encode, interrupt, encoding, collection, model_folder, tmp_path
+):
+    """27 GB for MS MARCO."""
+    interrupt(model_folder, tmp_path / "vectors.faiss")
+    encoding.encode_passages(
+        model_folder=model_folder,
+        tokens_folder=collection / "tokens",
+        vectors_path=tmp_path / "vectors.faiss",
+        threads=1,
+        code="another",
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "vectors.faiss"}
+
+
 def test_vectors_that_are_not_numbers_stop(encode, encoding, model_folder, make_ranker, collection, tmp_path, torch):
     broken = make_ranker(pooling="mean")
     with torch.no_grad():
         broken.encoder.embeddings.LayerNorm.bias[3] = float("nan")
     broken.save(model_folder)
-    with pytest.raises(ValueError, match=r"vectors\.faiss: vector 0 is not finite; train the ranker again\.$"):
+    with pytest.raises(
+        ValueError,
+        match=r"vectors\.faiss: vector 0 is not finite; set precision to bf16 .* else train the ranker again\.$",
+    ):
         encode(model_folder, tmp_path / "vectors.faiss")
     with pytest.raises(ValueError, match=r"queries\.npy: vector 0 is not finite"):
         encoding.encode_queries(

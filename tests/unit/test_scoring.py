@@ -75,7 +75,9 @@ def test_scores_that_are_not_finite_stop(architecture, make_ranker, texts, torch
     ranker = make_ranker(architecture=architecture)
     with torch.no_grad():
         ranker.encoder.embeddings.LayerNorm.weight.fill_(float("nan"))
-    with pytest.raises(ValueError, match=r"^50 of 50 scores are not finite; train it again\.$"):
+    with pytest.raises(
+        ValueError, match=r"^50 of 50 scores are not finite; set precision to bf16 .* train the ranker again\.$"
+    ):
         score_pairs(ranker, texts.query_tokens, texts.passage_tokens, *some_pairs())
 
 
@@ -147,6 +149,26 @@ def test_parts_of_the_same_weights_with_another_length_limit_are_not_used(
     assert list(tmp_path.glob(".triples.parquet-*/scores.bin"))
     (tmp_path / "fresh").mkdir()
     assert score_triples(model)[0].equals(score_triples(model, tmp_path / "fresh")[0])
+
+
+def test_a_job_killed_while_it_scores_candidates_keeps_the_scores_of_the_triples(
+    score_triples, save_ranker, watched_encoder, tmp_path, monkeypatch
+):
+    """Those are days of work, and what a killed job has written is removed before it runs again."""
+    from stillroom import pair_scores
+
+    def die(*arguments, **facts):
+        raise KeyboardInterrupt
+
+    model = save_ranker(architecture="bert_cat")
+    with monkeypatch.context() as patch:
+        patch.setattr(pair_scores, "score_candidates", die)
+        with watched_encoder() as first, pytest.raises(KeyboardInterrupt):
+            score_triples(model)
+    (tmp_path / "triples.parquet").unlink(missing_ok=True)
+    with watched_encoder() as again:
+        _, validation = score_triples(model)
+    assert sum(first) > 0 and sum(again) == len(validation)
 
 
 @pytest.fixture

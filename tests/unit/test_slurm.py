@@ -69,6 +69,11 @@ def test_an_sacct_that_does_not_work_is_one_sentence_and_another_status_command_
     check_slurm([], "sacct", 40)
 
 
+def test_a_cluster_without_sacct_is_left_to_the_executor_which_asks_squeue(programs):
+    programs("sbatch", "exit 0")
+    check_slurm([], "sacct", 40)
+
+
 def test_a_slurm_that_forgets_jobs_soon_is_asked_sooner(programs):
     programs("sbatch", "exit 0")
     programs("scontrol", "echo 'MinJobAge               = 60 sec'")

@@ -4,6 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
+from stillroom import vectors
 from stillroom.vectors import HEADER, VectorWriter, open_vectors
 
 VECTORS = np.random.default_rng(5).normal(size=(11, 6)).astype(np.float32)
@@ -38,9 +39,28 @@ def test_a_file_that_was_begun_is_gone_on_with(path):
     with VectorWriter(path, 11, 6, done=5) as writer:
         writer.write(VECTORS[5:])
     assert path.read_bytes() == whole
-    path.write_bytes(whole[: HEADER.size + 4 * 24])
-    with pytest.raises(ValueError, match=r"vectors\.faiss: found 141 bytes, expected those of 5 vectors; "):
-        VectorWriter(path, 11, 6, done=5)
+
+
+def test_several_write_into_one_file_and_none_shortens_it(path):
+    whole = path.read_bytes()
+    path.unlink()
+    with VectorWriter(path, 11, 6, done=7) as second, VectorWriter(path, 11, 6) as first:
+        assert path.stat().st_size == len(whole)
+        second.write(VECTORS[7:])
+        first.write(VECTORS[:7])
+        assert path.read_bytes() == whole  # before either ends
+    with VectorWriter(path, 11, 6):
+        pass
+    assert path.read_bytes() == whole
+
+
+def test_vectors_are_on_the_disk_when_they_count_as_written(tmp_path, monkeypatch):
+    """Else a machine that fails leaves zeros that the next run takes for vectors."""
+    synced = []
+    monkeypatch.setattr(vectors.os, "fsync", lambda file: synced.append((tmp_path / "v").read_bytes()))
+    with VectorWriter(tmp_path / "v", 11, 6) as writer:
+        writer.write(VECTORS)
+    assert synced == [(tmp_path / "v").read_bytes()]
 
 
 def test_no_vectors_are_a_file_too(tmp_path):

@@ -21,6 +21,7 @@ rule fetch_candidates:
         f"{RESULTS}/benchmarks/candidate_files/{{reranking}}/{{test_set}}.tsv"
     wildcard_constraints:
         reranking=FROM_FILES,
+    retries: 2
     conda:
         ENVIRONMENT
     resources:

@@ -14,11 +14,6 @@ Makes, under results/<experiment>/:
 """
 
 
-# Where the network is: compute nodes of a cluster often have none.
-localrules:
-    download_dataset,
-
-
 rule download_dataset:
     """Download what is missing of a dataset; resumes after an interruption."""
     output:

@@ -41,7 +41,7 @@ rule measure:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(3, per_million=1),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5, per_million=0.1),
     params:
         settings=measure_settings,
@@ -92,7 +92,7 @@ rule measure_index:
         ENVIRONMENT
     threads: all_cores
     resources:
-        mem_mb=gigabytes(4, per_million=5),
+        mem_mb=gigabytes_with_index(5),
         runtime=hours(1, per_million=3),
     params:
         settings=build_costs_settings,
@@ -116,7 +116,7 @@ rule measure_search:
         ENVIRONMENT
     threads: all_cores
     resources:
-        mem_mb=gigabytes(4, per_million=4),
+        mem_mb=gigabytes_with_index(1),
         runtime=hours(1, per_million=0.5),
     params:
         settings=search_costs_settings,

@@ -8,6 +8,7 @@ the third three times. `--set-resources` replaces them, `--resources mem_mb=… 
 from stillroom.slurm import SlurmError, check_slurm
 
 ASSUMED_PASSAGES = 1_000_000  # in a corpus whose block in the config does not say how many
+GIGABYTES_PER_MILLION = {"compressed": 0.1, "whole": 3.4}  # in an index of 768 dimensions: codes; vectors and links
 HOURS_PER_STEP = 1 / 12_500  # of a training: 3.5 steps a second
 
 
@@ -20,11 +21,28 @@ def gigabytes(base, per_million=0):
     return mem_mb
 
 
-def hours(base, per_million=0):
-    """Time in minutes, a function of the job: `base`, and more for every million passages of its corpus."""
+def gigabytes_with_index(base, exact=None):
+    """As `gigabytes`, beside an index in memory; `exact` in all for an exact one, where a job reads that in blocks."""
+
+    def mem_mb(wildcards, attempt):
+        factory = CONFIG["indexes"][files_of(index_of_job(wildcards))]["factory"]
+        if factory == "Flat" and exact is not None:
+            return gigabytes(exact)(wildcards, attempt)
+        kind = "compressed" if "PQ" in factory and "RFlat" not in factory else "whole"
+        return gigabytes(base, GIGABYTES_PER_MILLION[kind])(wildcards, attempt)
+
+    return mem_mb
+
+
+def hours(base, per_million=0, shards=None):
+    """Time in minutes, a function of the job: `base`, and more for every million passages of its corpus.
+
+    `shards` is a function of the job, too: into how many the work beside `base` is cut.
+    """
 
     def runtime(wildcards, attempt):
-        return round(60 * attempt * (base + per_million * millions_of_passages(wildcards)))
+        part = 1 / shards(wildcards) if shards else 1
+        return round(60 * attempt * (base + part * per_million * millions_of_passages(wildcards)))
 
     return runtime
 
@@ -39,6 +57,13 @@ def millions_of_passages(wildcards):
     """The passages of a job's corpus, in millions."""
     corpus = corpus_of_job(wildcards)
     return (CONFIG["corpora"][corpus]["passages"] or ASSUMED_PASSAGES) / 1e6 if corpus else 0
+
+
+def index_of_job(wildcards):
+    """The index that a job builds or searches: that of its wildcards, or that which finds a training set's negatives."""
+    if hasattr(wildcards, "index"):
+        return wildcards.index
+    return CONFIG["training_sets"][wildcards.training_set]["negatives"]["from"]["index"]
 
 
 def corpus_of_job(wildcards):
@@ -58,12 +83,16 @@ def corpus_of_job(wildcards):
     return CONFIG["training_sets"][training_set]["corpus"] if training_set else None
 
 
-# What needs the network, which the nodes of many clusters have not, or takes seconds. On one machine this means nothing.
+# What needs the network or the folder of ir_datasets, which the nodes of many clusters have not, or takes seconds. On one
+# machine this means nothing.
 localrules:
+    download_dataset,
+    choose_passages,
     fetch_collection,
     fetch_queries,
     fetch_triples,
     fetch_scores,
+    fetch_candidates,
     export_ranker,
     check_overlap,
 

@@ -21,7 +21,7 @@ rule cluster_queries:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=gigabytes(4, per_million=0.5),
+        mem_mb=gigabytes(2.5),
         runtime=hours(1, per_million=0.2),
     params:
         settings=clustering_settings,

@@ -29,7 +29,7 @@ rule train_ranker:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=gigabytes(6, per_million=1),
+        mem_mb=gigabytes(5),
         runtime=training_time,
     params:
         settings=ranker_settings,

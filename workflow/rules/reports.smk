@@ -56,7 +56,7 @@ rule make_length_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(3, per_million=0.5),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5),
     params:
         settings=length_table_settings,
@@ -112,7 +112,7 @@ rule make_search_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(3),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5),
     params:
         settings=search_table_settings,

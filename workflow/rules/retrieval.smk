@@ -63,7 +63,7 @@ rule encode_shard:
     resources:
         gpu=1,
         mem_mb=gigabytes(8, per_million=0.1),
-        runtime=hours(1, per_million=1),
+        runtime=hours(1, per_million=1, shards=shards_of_corpus),
     params:
         vectors=str(rules.encode_passages.output.vectors),
         shards=shards_of_corpus,
@@ -143,7 +143,7 @@ rule build_index:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=gigabytes(4, per_million=5),
+        mem_mb=gigabytes_with_index(5, exact=0.5),
         runtime=hours(1, per_million=1.5),
     params:
         settings=index_settings,
@@ -169,7 +169,7 @@ rule retrieve:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=gigabytes(4, per_million=4),
+        mem_mb=gigabytes_with_index(1, exact=2),
         runtime=hours(1, per_million=0.5),
     params:
         settings=retrieval_settings,
@@ -196,7 +196,7 @@ rule retrieve_validation_candidates:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=gigabytes(4, per_million=4),
+        mem_mb=gigabytes_with_index(1, exact=2),
         runtime=hours(1, per_million=0.5),
     params:
         settings=validation_retrieval,
@@ -224,7 +224,7 @@ rule rerank:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=gigabytes(6, per_million=1),
+        mem_mb=gigabytes(4),
         runtime=hours(2, per_million=2),
     params:
         settings=reranking_settings,
@@ -249,7 +249,7 @@ rule average_runs:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(4, per_million=1),
+        mem_mb=gigabytes(1),
         runtime=hours(0.5, per_million=0.2),
     params:
         code=code_of("average_runs"),

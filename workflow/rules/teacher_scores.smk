@@ -76,7 +76,7 @@ rule score_shard:
     resources:
         gpu=1,
         mem_mb=gigabytes(6, per_million=1),
-        runtime=hours(2, per_million=4),
+        runtime=hours(2, per_million=4, shards=shards_of_triples),
     params:
         shards=shards_of_triples,
         precision=PRECISION,
@@ -141,17 +141,13 @@ rule average_scores:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(4, per_million=1),
+        mem_mb=gigabytes(1.5),
         runtime=hours(0.5, per_million=0.3),
     params:
         teacher=teacher_settings,
         code=code_of("average_scores"),
     script:
         "../scripts/average_scores.py"
-
-
-localrules:
-    fetch_scores,
 
 
 rule fetch_scores:
@@ -198,7 +194,7 @@ rule join_scores:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(4, per_million=1),
+        mem_mb=gigabytes(1.5),
         runtime=hours(0.5, per_million=0.3),
     params:
         settings=join_settings,

@@ -34,7 +34,7 @@ rule fetch_triples:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(2, per_million=0.5),
+        mem_mb=gigabytes(1.5),
         runtime=hours(1, per_million=0.4),
     params:
         settings=training_set_settings,
@@ -61,7 +61,7 @@ rule extract_triples:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(2, per_million=0.5),
+        mem_mb=gigabytes(1.5),
         runtime=hours(1, per_million=0.4),
     params:
         settings=extraction_settings,
@@ -88,7 +88,7 @@ rule retrieve_negatives:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=gigabytes(4, per_million=4),
+        mem_mb=gigabytes_with_index(1, exact=2),
         runtime=hours(1, per_million=2),
     params:
         settings=finder_settings,
@@ -118,7 +118,7 @@ rule sample_triples:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(2, per_million=1),
+        mem_mb=gigabytes(2),
         runtime=hours(1, per_million=0.3),
     params:
         settings=training_set_settings,
@@ -144,7 +144,7 @@ rule audit_triples:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=gigabytes(4, per_million=2),
+        mem_mb=gigabytes(1.5),
         runtime=hours(0.5, per_million=0.3),
     params:
         code=code_of("audit_triples"),

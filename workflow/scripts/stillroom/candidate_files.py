@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 import numpy as np
 import pyarrow as pa
 
-from stillroom.downloads import fetch_file, md5_of
+from stillroom.downloads import fetch_file, md5_of, terms_of
 from stillroom.id_rows import IdRows
 from stillroom.runs import Ranking, finite, write_run
 
@@ -32,7 +32,9 @@ Candidate = tuple[str, str, float | None]  # query_id, passage_id, score
 
 
 def fetch_candidates(*, url: str, md5: str | None, path: str | Path) -> None:
-    """Download a file of candidates."""
+    """Download a file of candidates, and say under which terms it comes."""
+    for terms in terms_of(url):
+        logger.warning("%s", terms)
     fetch_file(url=url, md5=md5, path=path, headers=HEADERS_OF.get(urlparse(url).hostname))
 
 

@@ -20,6 +20,10 @@ TIMEOUT_SECONDS = 60  # without a byte
 CHUNK_BYTES = 1 << 16
 TRY_LATER = {408, 429}  # beside the server's own errors, from 500
 REMEDY = "put the path of a copy of your own into the config instead of the URL"  # of a score file
+TERMS = {
+    "msmarco": "MS MARCO is for non-commercial research only; whoever downloads it has agreed to its terms, "
+    "https://microsoft.github.io/msmarco/"
+}
 BROKEN_OFF = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -68,6 +72,11 @@ def fetch_file(
     remove(parts)
 
 
+def terms_of(name: str) -> list[str]:
+    """What whoever downloads something agrees to, by what its id or URL has in it."""
+    return [terms for part, terms in TERMS.items() if part in name]
+
+
 def bytes_kept(path: str | Path, url: str) -> int:
     """What an earlier try has left of a download."""
     parts = parts_folder(path, [], url=url)
@@ -96,13 +105,14 @@ def fetch_rest(url: str, content: Path, more_headers: dict[str, str], remedy: st
         check_status(url, response, remedy)
         if response.status_code != 206:
             have = 0
+            remove(content)  # also before asking for room
             version.unlink(missing_ok=True)
             if name := version_of(response):
                 version.write_text(name)
         left = int(response.headers.get("Content-Length", 0))
         check_room(content.parent, left, url)
         meter = ProgressMeter(total=have + left, unit="bytes", start=have)
-        with open(content, "ab" if have else "wb") as file:
+        with open(content, "ab") as file:
             for chunk in stored_bytes(response):
                 file.write(chunk)
                 meter.advance(len(chunk))

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stillroom.files import atomic_path, parts_folder, read_json, remove, write_json
-from stillroom.inference import OneText, memory_checked, ranker_at_work
+from stillroom.files import atomic_path, parts_folder, read_json, remove_parts, write_json
+from stillroom.inference import NOT_FINITE, OneText, memory_checked, ranker_at_work
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker, model_files
 from stillroom.shards import rows_of_shard
 from stillroom.token_store import Tokens, open_tokens
 from stillroom.tokenization import tokenize_queries
-from stillroom.vectors import VectorWriter, allocate_vectors
+from stillroom.vectors import VectorWriter
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,7 @@ def encode_passages(*, vectors_path: str | Path, **settings) -> None:
     The settings are those of `encode_rows`.
     """
     unfinished, _ = encode_rows(vectors_path=vectors_path, shard=1, shards=1, **settings)
-    unfinished.replace(vectors_path)
-    remove(unfinished.parent)
+    finish(unfinished, vectors_path)
 
 
 def encode_shard(*, vectors_path: str | Path, shard: int, shards: int, stamp_path: str | Path, **settings) -> None:
@@ -50,10 +49,15 @@ def join_vectors(*, stamp_paths: list[str], tokens_folder: str | Path, vectors_p
     if not is_whole or len({stamp["folder"] for stamp in stamps}) > 1 or not unfinished.exists():
         folder = Path(stamp_paths[0]).parent
         raise ValueError(f"{folder}: the shards do not make one file of all passages; delete the folder and run again.")
+    finish(unfinished, vectors_path)
+
+
+def finish(unfinished: Path, vectors_path: str | Path) -> None:
+    """Give the file of all vectors its name."""
     for done in unfinished.parent.glob("*.json"):  # first: they count for this file only
         done.unlink()
     unfinished.replace(vectors_path)
-    remove(unfinished.parent)
+    remove_parts(vectors_path)
 
 
 @memory_checked()
@@ -81,7 +85,6 @@ def encode_rows(
     done_path = unfinished.with_name(f"{shard}-of-{shards}.json")
     done = read_json(done_path, default=rows.start) if unfinished.exists() else rows.start
     shape = len(passages), model.encoder.config.hidden_size
-    allocate_vectors(unfinished, *shape)
     if done > rows.start:
         logger.info("%s passages were encoded before", f"{done - rows.start:,}")
     if model.device.type == "cuda":
@@ -143,4 +146,4 @@ def check_finite(vectors: np.ndarray, path: str | Path, first: int = 0) -> None:
     """Stop when a vector holds something that is not a number; the first of these vectors has the number `first`."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
-        raise ValueError(f"{path}: vector {first + int(np.argmin(finite)):,} is not finite; train the ranker again.")
+        raise ValueError(f"{path}: vector {first + int(np.argmin(finite)):,} is not finite; {NOT_FINITE}.")

@@ -46,6 +46,12 @@ def parts_folder(output: str | Path, inputs: Iterable[str | Path], **facts) -> P
     return folder
 
 
+def remove_parts(output: str | Path) -> None:
+    """Remove what steps have kept for an output that is finished; and that of other inputs or code."""
+    for folder in Path(output).parent.glob(f".{Path(output).name}-*"):
+        remove(folder)
+
+
 @contextmanager
 def workplace(output: str | Path) -> Iterator[Path]:
     """A hidden folder beside an output for what a step keeps on disk while it runs, so as not to fill the memory."""

@@ -17,6 +17,7 @@ LOWER_TOKENS = (
     f"lower the resource gpu_tokens, the tokens that are computed at a time ({USE_TOKENS['cuda']:,} unless it is set), "
     "in profiles/gpu"
 )
+NOT_FINITE = "set precision to bf16 or fp32 if it is fp16, else train the ranker again"
 
 
 def ranker_at_work(

@@ -1,6 +1,7 @@
 """How good a run is: the measures of ir_measures, per query and in the mean."""
 
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import ir_measures
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from stillroom.conditions import conditions
 from stillroom.files import write_json
-from stillroom.runs import iter_rankings, read_qrels
+from stillroom.runs import first_lines, iter_rankings, read_qrels
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +98,11 @@ def evaluate(
 def by_query(lines: pd.DataFrame, value: str) -> dict[str, dict[str, float]]:
     """{query_id: {passage_id: value}}, the form that evaluators take without conversion."""
     nested: dict[str, dict[str, float]] = {}
-    for query_id, passage_id, number in zip(
-        *(lines[name].tolist() for name in ("query_id", "passage_id", value)), strict=True
-    ):
-        nested.setdefault(query_id, {})[passage_id] = number
+    places = first_lines(lines)
+    passage_ids, values = lines["passage_id"].tolist(), lines[value].tolist()
+    for query_id, bounds in zip(lines["query_id"].iloc[places], pairwise([*places, len(lines)]), strict=True):
+        own = slice(*bounds)
+        nested.setdefault(query_id, {}).update(zip(passage_ids[own], values[own], strict=True))
     return nested
 
 

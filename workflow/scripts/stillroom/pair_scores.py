@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillroom.candidates import run_rows
-from stillroom.files import atomic_path, parts_folder, remove
+from stillroom.files import atomic_path, parts_folder, remove_parts
 from stillroom.inference import memory_checked, ranker_at_work
 from stillroom.ranker import Ranker, model_files
 from stillroom.scoring import SCORES, append_scores, score_pairs_resumably
@@ -51,9 +51,9 @@ def score_triples(
     parts = parts_folder(triples_scores_path, inputs, code=code, precision=precision)
     keys = distinct_pairs(triples_path)
     score_keys(model, keys, queries_path, tokens_folder, parts / SCORES)
-    write_pair_scores(triples_scores_path, keys, np.fromfile(parts / SCORES, np.float32))
-    remove(parts)
     score_candidates(model, model_folder, tokens_folder, code=code, precision=precision, **candidates)
+    write_pair_scores(triples_scores_path, keys, np.fromfile(parts / SCORES, np.float32))
+    remove_parts(triples_scores_path)  # last: what a job that is killed has written is not kept
 
 
 @memory_checked()
@@ -82,7 +82,7 @@ def score_shard(
     rows = rows_of_shard(len(keys), shard, shards)
     score_keys(model, keys[rows.start : rows.stop], queries_path, tokens_folder, parts / SCORES)
     (parts / SCORES).replace(scores_path)
-    remove(parts)
+    remove_parts(scores_path)
 
 
 @memory_checked()
@@ -147,7 +147,7 @@ def score_candidates(
     columns = [query_rows.astype(np.int32), passage_rows.astype(np.int32), scores]
     with atomic_path(validation_scores_path) as unfinished:
         pq.write_table(pa.table(columns, schema=PAIR_SCORES), unfinished)
-    remove(parts)
+    remove_parts(validation_scores_path)
 
 
 def write_pair_scores(path: str | Path, keys: np.ndarray, scores: np.ndarray) -> None:

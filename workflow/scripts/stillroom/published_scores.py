@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from stillroom.counts import write_counts
 from stillroom.files import atomic_path, workplace
+from stillroom.mapped_arrays import mapped_zeros
 from stillroom.query_ranges import query_ranges
 from stillroom.score_files import ScoredRows, ScoreFile
 from stillroom.teacher_scores import write_scores
@@ -70,7 +71,7 @@ def join_scores(
         workplace(report_path) as folder,
     ):
         total = len(triples.query)
-        scores_T2 = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float32, (total, 2))
+        scores_T2 = mapped_zeros(folder / "scores.npy", np.float32, (total, 2))
         scored, matched, repeated, contradicting = fill_scores(scores_T2, triples, rows, len(file.passages))
         if not scored:
             raise ValueError(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stillroom.candidates import iter_candidates, run_rows, with_scores
-from stillroom.files import parts_folder, remove
+from stillroom.files import parts_folder, remove_parts
 from stillroom.inference import memory_checked, ranker_at_work
 from stillroom.ranker import model_files
 from stillroom.runs import write_run
@@ -43,4 +43,4 @@ def rerank(
     passages = open_tokens(tokens_folder)
     scores = score_pairs_resumably(model, queries, passages, query_rows, passage_rows, parts=parts)
     write_run(run_path, with_scores(iter_candidates(candidates_path, depth), scores), tag)
-    remove(parts)
+    remove_parts(run_path)

@@ -184,14 +184,14 @@ def iter_rankings(path: str | Path) -> Iterator[pd.DataFrame]:
 
 def first_lines(lines: pd.DataFrame) -> np.ndarray:
     """The place of every query's first line, and of every other that follows one of another query."""
-    query_ids = lines["query_id"].to_numpy()
-    return np.flatnonzero(np.concatenate([[True], query_ids[1:] != query_ids[:-1]]))
+    query_ids = lines["query_id"]
+    return np.flatnonzero(query_ids != query_ids.shift())
 
 
 def checked_block(lines: pd.DataFrame, ended: set[str], path: str | Path) -> pd.DataFrame:
     """The lines, unless a query is among the `ended` ones, to which its queries are added, or has a passage twice."""
-    for place in first_lines(lines):
-        query_id = lines["query_id"].iloc[place]
+    places = first_lines(lines)
+    for place, query_id in zip(places, lines["query_id"].iloc[places], strict=True):
         if query_id in ended:
             raise ValueError(
                 f"{path}, line {lines.index[place] + 1}: found query {query_id} again after another one, expected all "

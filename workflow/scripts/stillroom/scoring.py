@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from stillroom.data_parallel import process_count, process_number, total
-from stillroom.inference import OneText
+from stillroom.inference import NOT_FINITE, OneText
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker
 from stillroom.split_ranker import SplitRanker
@@ -121,5 +121,5 @@ def try_longest(model: Ranker) -> None:
 def checked(scores: np.ndarray) -> np.ndarray:
     """The scores, unless one is not a number."""
     if not np.isfinite(scores).all():
-        raise ValueError(f"{(~np.isfinite(scores)).sum():,} of {len(scores):,} scores are not finite; train it again.")
+        raise ValueError(f"{(~np.isfinite(scores)).sum():,} of {len(scores):,} scores are not finite; {NOT_FINITE}.")
     return scores

@@ -22,7 +22,7 @@ def check_slurm(asked: Iterable[tuple[str, str]], status_command: str, seconds: 
         raise SlurmError("slurm: there is no program sbatch here; start the workflow on a login node of the cluster.")
     for accounts, partition in asked:
         check_account(re.split(r"[,\s]+", accounts)[0], partition)
-    if status_command == "sacct":
+    if status_command == "sacct" and shutil.which("sacct"):  # where there is none, the executor asks squeue
         check_accounting()
     else:
         check_memory_of_jobs(seconds)

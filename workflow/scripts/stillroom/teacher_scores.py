@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from stillroom.candidates import judge
 from stillroom.files import atomic_path, workplace, write_json
 from stillroom.id_rows import read_ids
+from stillroom.mapped_arrays import mapped_zeros
 from stillroom.parquet import open_parquet
 from stillroom.triples import BLOCK_TRIPLES, Triples, blocks_of, mapped_triples, pair_keys
 
@@ -99,8 +100,8 @@ def mean_scores(paths: list[str], output: str | Path) -> Iterator[tuple[np.ndarr
     """Pair keys, ascending, and the mean of their scores, memory-mapped; all files must hold the same pairs."""
     count = pq.read_metadata(paths[0]).num_rows
     with workplace(output) as folder:
-        keys = np.lib.format.open_memmap(folder / "keys.npy", "w+", np.int64, (count,))
-        means = np.lib.format.open_memmap(folder / "means.npy", "w+", np.float64, (count,))
+        keys = mapped_zeros(folder / "keys.npy", np.int64, (count,))
+        means = mapped_zeros(folder / "means.npy", np.float64, (count,))
         for path in paths:
             is_same, start = pq.read_metadata(path).num_rows == count, 0
             for batch in open_parquet(path).iter_batches(BLOCK_TRIPLES) if is_same else ():

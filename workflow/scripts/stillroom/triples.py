@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillroom.files import workplace
+from stillroom.mapped_arrays import mapped_zeros
 from stillroom.parquet import open_parquet
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def mapped_triples(triples_path: str | Path, output: str | Path) -> Iterator[Tri
     """The triples in a file beside an output, memory-mapped: however many they are, they fill no memory."""
     with workplace(output) as folder:
         shape = (len(TRIPLES), pq.read_metadata(triples_path).num_rows)
-        columns = np.lib.format.open_memmap(folder / "triples.npy", "w+", np.int32, shape)
+        columns = mapped_zeros(folder / "triples.npy", np.int32, shape)
         fill_columns(columns, triples_path, TRIPLES.names)
         yield Triples(*columns)
 

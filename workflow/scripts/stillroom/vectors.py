@@ -4,8 +4,10 @@ It is written in a stream and read memory-mapped, and faiss and Pyserini open it
 Shape suffixes: V = vectors, D = dimensions.
 """
 
+import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -20,16 +22,16 @@ NUMBER = np.dtype("<f4")
 class VectorWriter:
     """Writes so many vectors in their order, block by block, by ordinary writes: mapped ones would fill the memory.
 
-    With `done` vectors it goes on after them, in a file that has been begun or made by `allocate_vectors`.
+    The file has room for all from the start, zeros until they are written, and one that is there is never shortened. So
+    several may write into one file, each on from a number of vectors that are `done`, or that others write.
     """
 
-    def __init__(self, path: str | Path, count: int, dimensions: int, done: int | None = None):
-        if done and (found := Path(path).stat().st_size) < bytes_of(done, dimensions):
-            raise ValueError(f"{path}: found {found:,} bytes, expected those of {done:,} vectors; delete its folder.")
-        self.file = open(path, "wb" if done is None else "r+b")  # noqa: SIM115 (closed by the context)
-        if done is None:
-            self.file.write(header_of(count, dimensions))
-        self.file.seek(bytes_of(done or 0, dimensions))
+    def __init__(self, path: str | Path, count: int, dimensions: int, done: int = 0):
+        self.file = writable(path)
+        self.file.write(header_of(count, dimensions))
+        if Path(path).stat().st_size < bytes_of(count, dimensions):
+            self.file.truncate(bytes_of(count, dimensions))
+        self.file.seek(bytes_of(done, dimensions))
 
     def __enter__(self) -> "VectorWriter":
         return self
@@ -38,21 +40,19 @@ class VectorWriter:
         self.file.close()
 
     def write(self, vectors_VD: np.ndarray) -> None:
-        """Append vectors; they are in the file when this returns."""
+        """Append vectors; when this returns they are on the disk, so that a machine that fails loses none."""
         self.file.write(np.ascontiguousarray(vectors_VD, NUMBER).tobytes())
         self.file.flush()
+        os.fsync(self.file.fileno())
 
 
-def allocate_vectors(path: str | Path, count: int, dimensions: int) -> None:
-    """Make a file with room for so many vectors, which are zeros until they are written; one that is there stays.
+def writable(path: str | Path) -> BinaryIO:
+    """A file as it is, or a new one, to write into and not to read.
 
-    Jobs that write side by side may all do so: each writes the same header, and none shortens the file.
+    Where a file may be read, too, a network file system reads the pages around what is written and writes them back
+    whole, over what another machine has written there meanwhile.
     """
-    Path(path).touch()
-    with open(path, "r+b") as file:
-        file.write(header_of(count, dimensions))
-        if Path(path).stat().st_size < bytes_of(count, dimensions):
-            file.truncate(bytes_of(count, dimensions))
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666), "wb")
 
 
 def header_of(count: int, dimensions: int) -> bytes:

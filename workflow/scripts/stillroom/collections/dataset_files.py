@@ -14,7 +14,7 @@ from ir_datasets.util.download import Download, LocalDownload, RequestsDownload
 
 from stillroom.collections.catalogue import downloads_behind, place_of
 from stillroom.collections.datasets import open_dataset, raw_source
-from stillroom.downloads import WAITS, bytes_kept, check_room, fetch_file, gigabytes, size_of
+from stillroom.downloads import WAITS, bytes_kept, check_room, fetch_file, gigabytes, size_of, terms_of
 from stillroom.files import write_json
 
 logger = logging.getLogger(__name__)
@@ -23,10 +23,6 @@ logger = logging.getLogger(__name__)
 PARTS = {"docs": ["docs"], "raw": ["docs"], "queries": ["queries", "qrels"], "docpairs": ["docpairs"]}
 # A compressed file takes so many times its size: text unpacks to about three times (MS MARCO: 2.9), beside it.
 COMPRESSED, UNPACKED = (".gz", ".zip", ".bz2", ".lz4"), 4
-TERMS = {
-    "msmarco": "MS MARCO is for non-commercial research only; whoever downloads it has agreed to its terms, "
-    "https://microsoft.github.io/msmarco/"
-}
 
 
 class DatasetFile(NamedTuple):
@@ -106,6 +102,5 @@ def fetch_from_any(file: DatasetFile, waits: tuple[float, ...]) -> None:
 
 def log_terms(dataset_id: str, files: list[DatasetFile]) -> None:
     """Say under which terms the files come: in our words where there are any, else in those of the catalogue."""
-    ours = [terms for name, terms in TERMS.items() if name in dataset_id]
-    for terms in ours or dict.fromkeys(file.terms for file in files if file.terms):
+    for terms in terms_of(dataset_id) or dict.fromkeys(file.terms for file in files if file.terms):
         logger.warning("%s", terms)
