@@ -42,7 +42,13 @@ def measured(plan):
 def test_every_ranker_of_a_table_is_measured_once_with_the_first_seed_and_alone(costs):
     plan = costs.plan("--cores", "5")
     once = ["fetch_collection", "fetch_queries", "tokenize_passages", "encode_passages", "plot_rules", *TABLE]
-    assert plan.rules == {"export_ranker": 3, "measure_efficiency": 3, "build_index": 2, **dict.fromkeys(once, 1)}
+    assert plan.rules == {
+        "download_dataset": 2,
+        "export_ranker": 3,
+        "measure_efficiency": 3,
+        "build_index": 2,
+        **dict.fromkeys(once, 1),
+    }
     assert measured(plan) == [f"{ranker}/seed-3" for ranker in RANKERS]
     jobs = plan.text.split("\nrule measure_efficiency:\n")[1:]
     assert len(jobs) == 3 and all("    threads: 5\n" in job.split("\n\n")[0] + "\n" for job in jobs)
