@@ -193,7 +193,7 @@ def test_provenance_goes_back_to_all_steps_and_no_others(files, page):
     assert known["sources"][files["metrics"][3]]["measures"]["RR@10"] == "RR(rel=2)@10"
     assert source["facts"]["test_set"] == "dev" and source["facts"]["queries"] == 12
     search = known["steps"][source["steps"][0]]
-    assert (search["seconds"], search["gigabytes"], search["settings"]) == (90.5, 1.5, "depth: 20")
+    assert (search["seconds"], search["gigabytes"], search["settings"]) == (90.5, 1.572864, "depth: 20")  # 1,500 MiB
     assert search["gpu_hours"] == pytest.approx(2 * 90.5 / 3600)
     assert known["machines"][search["machine"]]["processor"] == "Abacus"
     other = {**files["steps"][0], "outputs": ["elsewhere"]}
