@@ -146,6 +146,8 @@ def test_a_small_budget_takes_the_queries_that_differ_most_and_others_and_says_s
     shown = len(index["queries"])
     assert {name.split("-")[1] for name in blocks} == {"dev", "graded"}
     assert 50 <= shown < 400
+    letters = [text for _, attributes, text in page.texts if re.match("data-(dev|graded)", attributes.get("id", ""))]
+    assert len(letters) == len(blocks) + 2 and sum(map(len, letters)) < 1e5
     capped = next(each["data-capped"] for each in page.all("script") if each.get("id") == "data-dev")
     assert capped.startswith(f"{shown} of 400 queries, so that the page stays small")
     metrics = [json.loads(Path(path).read_text(encoding="utf-8")) for path in files["metrics"][:3]]
