@@ -113,7 +113,8 @@ def test_passages_queries_and_judgements_of_beir_are_those_of_the_experiment():
         for block in config["test_sets"].values()
     }
     there["beir/trec-covid"] = (171332, 50, 66336 - 2)  # two grades are -1, which is no judgement
-    found = {cell.test_set: cell.conditions for cell in read_cells([SHIPPED / "beir.csv"])}
+    cells = read_cells([SHIPPED / "beir.csv"])
+    found = {cell.test_set: cell.conditions for cell in cells if "queries" in cell.conditions}
     counts = {
         name: sum(int(part.split(":")[1]) for part in known["judgements"].split()) for name, known in found.items()
     }
@@ -137,7 +138,7 @@ def test_bm25_on_beir_is_that_of_the_installed_pyserini():
     cells = read_cells([SHIPPED / "beir.csv"])
     names = {cell.test_set: re.sub("^beir/|/test$|/v2$", "", cell.test_set).replace("/", "-") for cell in cells}
     here = {(cell.system, names[cell.test_set], cell.measure): cell.value for cell in cells}
-    assert len(here) == 4 * 25 and here.items() <= there.items()
+    assert len(here) == 4 * (25 + 4) and here.items() <= there.items()
 
 
 def test_pyserinis_values_on_ms_marco_are_those_that_the_installed_pyserini_is_tested_with():

@@ -146,6 +146,8 @@ def test_a_small_budget_takes_the_queries_that_differ_most_and_others_and_says_s
     shown = len(index["queries"])
     assert {name.split("-")[1] for name in blocks} == {"dev", "graded"}
     assert 50 <= shown < 400
+    letters = [text for _, attributes, text in page.texts if re.match("data-(dev|graded)", attributes.get("id", ""))]
+    assert len(letters) == len(blocks) + 2 and sum(map(len, letters)) < 1e5
     capped = next(each["data-capped"] for each in page.all("script") if each.get("id") == "data-dev")
     assert capped.startswith(f"{shown} of 400 queries, so that the page stays small")
     metrics = [json.loads(Path(path).read_text(encoding="utf-8")) for path in files["metrics"][:3]]
@@ -193,7 +195,7 @@ def test_provenance_goes_back_to_all_steps_and_no_others(files, page):
     assert known["sources"][files["metrics"][3]]["measures"]["RR@10"] == "RR(rel=2)@10"
     assert source["facts"]["test_set"] == "dev" and source["facts"]["queries"] == 12
     search = known["steps"][source["steps"][0]]
-    assert (search["seconds"], search["gigabytes"], search["settings"]) == (90.5, 1.5, "depth: 20")
+    assert (search["seconds"], search["gigabytes"], search["settings"]) == (90.5, 1.572864, "depth: 20")  # 1,500 MiB
     assert search["gpu_hours"] == pytest.approx(2 * 90.5 / 3600)
     assert known["machines"][search["machine"]]["processor"] == "Abacus"
     other = {**files["steps"][0], "outputs": ["elsewhere"]}

@@ -93,28 +93,34 @@ def measured_here(config: dict, name: str) -> Iterator[tuple[str, str]]:
 
 
 def compared_rows(config: dict, name: str) -> list[Comparison]:
-    """The runs that are compared with those of the publication itself."""
+    """The runs that are compared with those of the publication itself, where the numbers can be compared, too."""
     references = config["paper_tables"][name]["references"]
-    return [Comparison(*each) for each in measured_here(config, name) if each[0] in references]
+    return [
+        Comparison(row, test_set)
+        for row, test_set in measured_here(config, name)
+        if row in references and is_whole(config, test_set)
+    ]
+
+
+def is_whole(config: dict, test_set: str) -> bool:
+    """Whether a test set has all queries of its data set, in all passages: no published number is of some of them."""
+    block = config["test_sets"][test_set]
+    return not (block["without"] or block["queries"] or sampled_test_sets(config, [test_set]))
 
 
 def paper_systems(config: dict) -> Iterator[tuple[tuple, dict, list[str]]]:
     """(key path, system, its test sets) of every row and every reference."""
     for name, table in config["paper_tables"].items():
-        here = [*measured_here(config, name)]
-        for key in ("rows", "references"):
+        for key, wanted in (("rows", [*measured_here(config, name)]), ("references", compared_rows(config, name))):
             for row, system in table[key].items():
-                yield ("paper_tables", name, key, row), system, [test_set for other, test_set in here if other == row]
+                yield ("paper_tables", name, key, row), system, [test_set for other, test_set in wanted if other == row]
 
 
 def paper_table_settings(config: dict, name: str) -> dict:
     """What a table is made from, beside the metrics: layout, systems and published numbers."""
     layout, table = layout_of(config, name), config["paper_tables"][name]
-    seeds, test_sets, here = (
-        seeds_of(config, config["rankers"]),
-        test_sets_of(config, name),
-        [*measured_here(config, name)],
-    )
+    seeds, test_sets = seeds_of(config, config["rankers"]), test_sets_of(config, name)
+    here = [*measured_here(config, name)]
     rows = [
         {
             "row": row,

@@ -1,8 +1,11 @@
 """What the config says of the report: which systems the query explorer shows, and on which test sets."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from stillroom.config import labels_of, seeds_of, systems_of
+from stillroom.config_papers import layout_of, paper_systems
+from stillroom.config_published import published_systems
 from stillroom.config_schema import config_error
 
 NOTHING = "–"  # a label of a row that has none of its kind
@@ -30,16 +33,29 @@ def explored_systems(config: dict) -> dict[str, dict]:
 
 
 def tabled_systems(config: dict) -> dict[str, dict]:
-    """System → label, test sets and whether it has its row's first seed, of every row of the tables of measures."""
+    """System → label, test sets and whether it has its row's first seed, of every row of the tables of measures.
+
+    What several tables show is called as in the first of them.
+    """
     found, seeds = {}, seeds_of(config, config["rankers"])
-    for table in (*config["tables"].values(), *config["length_tables"].values()):
-        test_sets = table.get("test_sets") or [table["test_set"]]
-        for row in table["rows"]:
-            label = ", ".join(label for label in labels_of(row) if label != NOTHING)
-            for place, system in enumerate(systems_of(row, seeds)):
-                block = found.setdefault(system, {"label": label, "test_sets": [], "is_first": place == 0})
-                block["test_sets"] += [name for name in test_sets if name not in block["test_sets"]]
+    for labels, row, test_sets in tabled_rows(config):
+        label = ", ".join(label for label in labels if label != NOTHING)
+        for place, system in enumerate(systems_of(row, seeds)):
+            block = found.setdefault(system, {"label": label, "test_sets": [], "is_first": place == 0})
+            block["test_sets"] = [*dict.fromkeys([*block["test_sets"], *test_sets])]
     return found
+
+
+def tabled_rows(config: dict) -> Iterator[tuple[tuple[str, ...], dict, list[str]]]:
+    """(labels, system, test sets) of the rows of an experiment's own tables, and then of published ones."""
+    for table in (*config["tables"].values(), *config["length_tables"].values()):
+        for row in table["rows"]:
+            yield labels_of(row), row, table.get("test_sets") or [table["test_set"]]
+    for (kind, *_), row, test_sets in published_systems(config):
+        if kind == "published":
+            yield labels_of(row), row, test_sets
+    for (_, name, _, row), system, test_sets in paper_systems(config):
+        yield layout_of(config, name)["rows"][row], system, test_sets
 
 
 def check_report(config: dict) -> None:

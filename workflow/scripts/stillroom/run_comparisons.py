@@ -21,7 +21,6 @@ with warnings.catch_warnings():
 
 DEPTH = 100  # of both runs that is compared
 PERSISTENCE = 0.9  # p of rank-biased overlap: the first ten passages have about 86 % of its weight at p = .9
-EQUIVALENT = 0.05
 Rankings = dict[str, dict[str, float]]  # query → passage → score, the best first
 
 

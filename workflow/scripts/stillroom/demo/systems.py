@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from stillroom.config import labels_of, retrieving_rankers, search_parameters, seeds_of, systems_of
+from stillroom.config import retrieving_rankers, search_parameters, seeds_of
 from stillroom.config_rankers import is_trained
+from stillroom.config_report import tabled_systems
 
 EXAMPLES = 5  # queries of test sets that the page offers
 SHOWN = 3  # systems side by side
@@ -73,14 +74,7 @@ def ranker_systems(config: dict, corpus: str, results: Path) -> Iterator[System]
 
 def labels_of_systems(config: dict) -> dict[str, str]:
     """System → what the first table that has it in a row calls it."""
-    labels, seeds = {}, seeds_of(config, config["rankers"])
-    for section in ("tables", "length_tables"):
-        for table in config[section].values():
-            for row in table["rows"]:
-                label = ", ".join(part for part in labels_of(row) if part not in ("", "–"))
-                for name in systems_of(row, seeds):
-                    labels.setdefault(name, label)
-    return labels
+    return {system: block["label"] for system, block in tabled_systems(config).items()}
 
 
 def shown_first(systems: list[System]) -> list[System]:

@@ -61,7 +61,7 @@ def explore(test_sets: Sequence[Explored], *, passages: int, megabytes: float) -
     counted = [(pq.read_metadata(test_set.queries_path).num_rows, test_set) for test_set in test_sets]
     for place, (_, test_set) in enumerate(sorted(counted, key=lambda pair: (pair[0], pair[1].name))):
         made[test_set.name] = explore_test_set(test_set, passages, left / (len(test_sets) - place))
-        left -= sum(map(len, made[test_set.name].blocks))
+        left -= len(made[test_set.name].index) + sum(map(len, made[test_set.name].blocks))
         logger.info("%s: %d of %d queries", test_set.name, made[test_set.name].shown, made[test_set.name].queries)
     return [made[test_set.name] for test_set in test_sets]
 
@@ -78,7 +78,7 @@ def explore_test_set(test_set: Explored, passages: int, budget: float) -> Explor
     for first in range(0, len(ordered), QUERIES_PER_BLOCK):
         query_ids = ordered[first : first + QUERIES_PER_BLOCK]
         block = packed(found.block(query_ids))
-        used += len(block)
+        used += len(block) + len(packed(listed(query_ids, texts, values)))
         if used > budget:
             break
         blocks.append(block)
@@ -86,13 +86,20 @@ def explore_test_set(test_set: Explored, passages: int, budget: float) -> Explor
     index = {
         "systems": test_set.systems,
         "min_relevance": metrics[0]["min_relevance"],
-        "queries": [[query_id, texts[query_id]] for query_id in shown],
         "per_block": QUERIES_PER_BLOCK,
-        "values": {
-            measure: frame.loc[shown].round(DECIMALS).T.to_numpy().tolist() for measure, frame in values.items()
-        },
+        **listed(shown, texts, values),
     }
     return Explorer(test_set.name, packed(index), blocks, len(shown), len(measured))
+
+
+def listed(query_ids: list[str], texts: dict[str, str], values: dict[str, pd.DataFrame]) -> dict:
+    """What the list of queries says of them: their texts, and every measure of each system."""
+    return {
+        "queries": [[query_id, texts[query_id]] for query_id in query_ids],
+        "values": {
+            measure: frame.loc[query_ids].round(DECIMALS).T.to_numpy().tolist() for measure, frame in values.items()
+        },
+    }
 
 
 def judged(metrics: list[dict]) -> set[str]:

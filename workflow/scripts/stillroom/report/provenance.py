@@ -11,7 +11,7 @@ from stillroom.machine import facts_path
 from stillroom.measures import parse_measure
 
 DATA = ("run", "qrels", "queries", "passages")  # the inputs that a measured number is of; they are known by digests
-MEGABYTES_PER_GB = 1000
+MEBIBYTE, GIGABYTE = 1 << 20, 1_000_000_000  # max_rss of benchmark files is in MiB
 HOUR = 3600
 
 
@@ -74,7 +74,7 @@ def describe_step(step: dict, machines: list[dict]) -> dict:
         else "",
         "code": step["code"],
         "seconds": costs.get("s"),
-        "gigabytes": costs["max_rss"] / MEGABYTES_PER_GB if costs.get("max_rss") else None,
+        "gigabytes": costs["max_rss"] * MEBIBYTE / GIGABYTE if costs.get("max_rss") else None,
         "gpu_hours": costs["s"] * gpus / HOUR if facts and costs.get("s") else None,
         "machine": machines.index(facts) if facts else None,
     }
