@@ -116,7 +116,7 @@ def rules_caption(rules: Sequence[str]) -> Caption:
     return Caption(
         "The rules of the workflow",
         f"{counted(len(rules), 'rule')}, from {rules[0]} at the top to {rules[-1]} at the bottom. An arrow leads from "
-        "a rule to one that reads what it makes; arrows that follow from others are left out.",
+        "a rule to one that reads what it makes; arrows that follow from others or lead back are left out.",
     )
 
 

@@ -55,10 +55,14 @@ def rule_graph(config_paths: Sequence[str], target: str) -> str:
 
 
 def read_dot(text: str) -> nx.DiGraph:
-    """The graph in the output of `--rulegraph`: an edge from each rule to those that read what it makes."""
+    """The graph in the output of `--rulegraph`: an edge from each rule to those that read what it makes.
+
+    In the order of names: that of the output differs from run to run.
+    """
     names = dict(NODE.findall(text))
-    graph = nx.DiGraph((names[start], names[end]) for start, end in EDGE.findall(text) if start != end)
-    graph.add_nodes_from(names.values())
+    graph = nx.DiGraph()
+    graph.add_nodes_from(sorted(names.values()))
+    graph.add_edges_from(sorted((names[start], names[end]) for start, end in EDGE.findall(text) if start != end))
     if not graph:
         raise ValueError("the rule graph is empty, expected the output of `snakemake --rulegraph`.")
     return graph
