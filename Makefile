@@ -37,7 +37,7 @@ lint: $(VENV)/installed-dev
 benchmark: $(VENV)/installed-dev
 	python benchmarks/run.py
 
-# The table of the README, from the results of `make all`.
+# Tables and figures of the README, from the results of `make all`.
 readme: all
 	python tools/update_readme.py
 

@@ -97,6 +97,8 @@ def test_scores_are_those_of_a_teachers_rankers_then_of_its_students_re_ranking_
         ("student", "bert_dot_margin_mse/seed-1/rerank"),
         ("student", "tas_b/seed-1/exact"),
     ]
+    # a search returns cosines; re-ranking has divided them already
+    assert [row["temperature"] for row in settings["rows"]] == [1, 1, 1, 0.08]
 
 
 def test_batches_and_clusters_are_those_of_the_rankers_that_the_tables_need(default, grid, msmarco):

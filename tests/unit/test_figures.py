@@ -1,6 +1,7 @@
 """What figures show is what the files say."""
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from stillroom.batch_margins import BATCHES, SAMPLERS, draw_batches
 from stillroom.figures import clusters, costs, gains, margins, scores, training
 from stillroom.figures.captions import read_caption
+from stillroom.figures.style import house_style, panels
 from stillroom.runs import Ranking, write_qrels, write_run
 
 RANDOM = np.random.default_rng(11)
@@ -174,6 +176,26 @@ def test_marks_of_one_architecture_stand_above_each_other_and_share_its_name(mea
     assert [text.get_text() for text in axes.texts] == ["CAT", "DOT"]
 
 
+def test_no_name_covers_a_mark_or_another_name():
+    """Two architectures that take equally long, and two nearly so, of which one has a mark where a name could be."""
+    columns = {"BERT_Dot": (7.0, [0.50, 0.51]), "DPR": (7.1, [0.50, 0.512]), "PreTTR": (9000, [0.530, 0.537]),
+               "BERT_CAT": (12000, [0.530, 0.533]), "BERT_CAT, 6 layers": (30000, [0.567])}  # fmt: skip
+    points = [
+        costs.Point(label, milliseconds, "no teacher", {"dev": value})
+        for label, (milliseconds, values) in columns.items()
+        for value in values
+    ]
+    with house_style():
+        figure, (axes,) = panels(1, columns=1, size=(5.2, 4.0))
+        costs.draw(axes, points, "dev", ["no teacher"])
+        figure.draw_without_rendering()
+        names = [text.get_window_extent() for text in axes.texts]
+        marks = axes.transData.transform(axes.lines[0].get_xydata())
+    assert [text.get_text() for text in axes.texts] == [*columns]
+    assert not any(one.overlaps(other) for one, other in combinations(names, 2))
+    assert not any(name.contains(*mark) for name in names for mark in marks)
+
+
 # Scores
 
 
@@ -197,7 +219,7 @@ def scored(tmp_path):
     run = tmp_path / "run.trec"
     write_run(run, [Ranking("q1", [f"p{number}" for number in range(50)], RANDOM.normal(0, 30, 50))], "it")
     write_qrels(tmp_path / "qrels.txt", [("q1", "p1", 1), ("q1", "p2", 1)])
-    row = {"role": "student", "system": "one/seed-1/rerank", "way": "rerank"}
+    row = {"role": "student", "system": "one/seed-1/rerank", "way": "rerank", "temperature": 1.0}
     rows = [{**row, "label": "One", "run": str(run)}, {**row, "label": "Absent", "run": "not/there.trec"}]
     settings = {"teacher": "t1", "test_set": "dev", "min_relevance": 1, "depth": 1000, "rows": rows}
     paths = {"scores_path": tmp_path / "t.parquet", "qrels_path": tmp_path / "qrels.txt", "run_paths": [str(run)]}
@@ -214,6 +236,18 @@ def test_the_teachers_scores_are_those_of_its_triples_where_it_has_any(scored, p
     first = two_bytes(pictures)
     scores.plot_scores(**scored, **pictures)
     assert two_bytes(pictures) == first
+
+
+def test_scores_of_a_search_are_divided_by_the_temperature_of_the_training(scored, pictures):
+    scored["settings"]["rows"][0]["temperature"] = 0.1
+    gap = scores.Scores("", *scores.run_scores(scored["run_paths"][0], relevant_of(scored), 1000)).gap
+    scores.plot_scores(**scored, **pictures)
+    assert f"One (student) on dev, rerank {gap / 0.1:.2f}." in read_caption(pictures["svg_path"]).text
+
+
+def relevant_of(scored):
+    """The judgements of the fixture, as a figure reads them."""
+    return scores.read_qrels(scored["qrels_path"])[["query_id", "passage_id"]]
 
 
 def test_shares_of_each_kind_sum_to_all_of_it_and_panels_have_one_scale():
@@ -273,11 +307,17 @@ def test_panels_name_their_ranker_and_have_a_line_for_each_seed(trainings):
     assert axes.lines[0].get_ydata().tolist() == [1 / step for step in range(10, 60, 10)]
 
 
+def test_losses_that_are_few_are_marked(trainings):
+    axes = Figure().subplots()
+    training.draw(axes, "dot", [[{"step": 10, "loss": 1.0}]])
+    assert axes.lines[0].get_marker() == "."
+
+
 def test_long_curves_are_thinned_out_to_means_of_neighbours():
-    lines = [{"step": step, "loss": loss} for step, loss in enumerate(RANDOM.normal(size=85_000).tolist(), 1)]
+    lines = [{"step": step, "loss": loss} for step, loss in enumerate(RANDOM.normal(size=90_000).tolist(), 1)]
     points = np.array(training.curve(lines, "loss"))
     assert len(points) == training.POINTS
-    assert points.mean(axis=0) == pytest.approx([42_500.5, np.mean([line["loss"] for line in lines])], abs=0.01)
+    assert points.mean(axis=0) == pytest.approx([45_000.5, np.mean([line["loss"] for line in lines])], abs=0.01)
     assert (np.diff(points[:, 0]) > 0).all()
 
 
@@ -325,7 +365,8 @@ def test_margins_are_drawn_as_shares_of_each_samplers_triples(batches, pictures)
     axes = Figure().subplots()
     margins.draw(axes, by_sampler)
     assert [sum(patch.get_data().values) for patch in axes.patches] == pytest.approx([100, 100, 100])
-    assert len({(patch.get_hatch(), patch.get_linestyle()) for patch in axes.patches}) == 3
+    assert len({str(patch.get_linestyle()) for patch in axes.patches}) == 3
+    assert [patch.get_fill() for patch in axes.patches] == [True, False, False]
     labels = [text.get_text().split(":")[0] for text in axes.get_legend().get_texts()]
     assert labels == [*by_sampler]
     margins.plot_margins(teacher="t1", batches_path=batches, **pictures)

@@ -5,10 +5,11 @@ from itertools import combinations, pairwise
 import networkx as nx
 import numpy as np
 import pytest
+from matplotlib.patches import FancyArrowPatch
 
 from stillroom.figures.captions import read_caption
 from stillroom.figures.layers import crossings, layered, with_few_crossings
-from stillroom.figures.rules import draw_rules, read_dot, without_cycles
+from stillroom.figures.rules import draw, draw_rules, read_dot, width_of, without_cycles
 
 DOT = """
 digraph snakemake_dag {
@@ -45,12 +46,14 @@ def test_what_is_no_graph_stops_with_a_sentence():
         read_dot("digraph snakemake_dag {\n}")
 
 
-def test_the_picture_names_its_rules_in_order_and_is_the_same_every_time(tmp_path):
+def test_the_picture_names_its_rules_in_order_and_is_the_same_in_whatever_order_they_come(tmp_path):
     files = tmp_path / "figure.svg", tmp_path / "figure.png"
     draw_rules(read_dot(DOT), *files)
     assert read_caption(files[0]).text.startswith("4 rules, from train_ranker at the top to all at the bottom.")
     first = [path.read_bytes() for path in files]
-    draw_rules(read_dot(DOT), *files)
+    lines = DOT.strip().splitlines()
+    shuffled = "\n".join([lines[0], *reversed(lines[1:-1]), lines[-1]])
+    draw_rules(read_dot(shuffled), *files)
     assert [path.read_bytes() for path in files] == first
 
 
@@ -91,3 +94,20 @@ def test_arrows_back_to_the_rule_that_trained_a_teacher_are_left_out():
     way = ["fetch", "train", "score", "average", "cluster"]
     graph = nx.DiGraph([*pairwise(way), ("fetch", "score"), ("average", "train"), ("cluster", "train")])
     assert set(without_cycles(graph).edges) == {*pairwise(way), ("fetch", "score")}
+
+
+def test_no_arrow_passes_behind_a_box(random_graph):
+    (axes,) = draw(layered(random_graph, {rule: width_of(rule) for rule in random_graph})).axes
+    arrows = [patch.get_path() for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
+    boxes = [patch.get_extents() for patch in axes.patches if not isinstance(patch, FancyArrowPatch)]
+    inside = [box.transformed(axes.transData.inverted()).padded(-0.03) for box in boxes]
+    points = np.concatenate([path.interpolated(20).vertices for path in arrows])
+    assert len(boxes) == 30 and len(points) > 1000
+    assert not any(box.count_contains(points) for box in inside)
+
+
+def test_eight_rules_side_by_side_are_no_wider_than_a_page():
+    names = ["plot_training", "plot_clusters", "plot_margins", "make_length_table", "plot_scores", "search_candidates"]
+    graph = nx.DiGraph((name, "all") for name in [*names, "tokenize_passages", "cluster_queries"])
+    figure = draw(layered(graph, {rule: width_of(rule) + 0.2 for rule in graph}))
+    assert figure.get_figwidth() < 9

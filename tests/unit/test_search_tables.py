@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from stillroom.figures.captions import read_caption
 from stillroom.figures.search import draw, plot_search
 from stillroom.runs import Ranking, read_run, write_run
 from stillroom.search_tables import first_passages, make_search_table, recall
@@ -203,3 +204,15 @@ def test_an_index_that_has_not_been_measured_is_blank_and_its_files_are_named(ma
     assert [path.rpartition("/")[2] for path in note.split()[9:-2]] == ["cells.json,", "cells.json,", "cells.json"]
     cells = [cell.strip() for cell in markdown.splitlines()[5].strip("|").split("|")]
     assert cells == ["Cells", "1", *[""] * 6]
+
+
+def test_rows_that_are_not_measured_yet_are_named_and_a_figure_without_points_says_so(tmp_path):
+    files = {"svg_path": tmp_path / "figure.svg", "png_path": tmp_path / "figure.png", "csv_path": tmp_path / "t.csv"}
+    head, settings = "label,queries_per_second,recall@3\n", {"title": "Search", "recall_at": 3}
+    files["csv_path"].write_text(f"{head}Flat,5,1\nCells,,\n")
+    plot_search(settings=settings, **files)
+    text = read_caption(files["svg_path"]).text
+    assert "of 1 way to search. Fastest: Flat, 5 queries" in text and text.endswith(" Not there yet: Cells.")
+    files["csv_path"].write_text(f"{head}Flat,,\nCells,,\n")
+    plot_search(settings=settings, **files)
+    assert read_caption(files["svg_path"]).text.endswith("of 0 ways to search. Not there yet: Flat; Cells.")

@@ -150,8 +150,16 @@ def score_settings(config: dict, teacher: str) -> dict:
         "test_set": test_sets[0],
         "min_relevance": config["test_sets"][test_sets[0]]["min_relevance"],
         "depth": config["reranking"]["depth"],
-        "rows": [{key: row[key] for key in ("label", "role", "system", "way")} for row in rows.values()],
+        "rows": [
+            {key: row[key] for key in ("label", "role", "system", "way")} | {"temperature": temperature_of(config, row)}
+            for row in rows.values()
+        ],
     }
+
+
+def temperature_of(config: dict, row: dict) -> float:
+    """What the scores of a row's run have yet to be divided by: re-ranking has done it, searches have not."""
+    return 1.0 if row["way"] in rerankings_of(config) else config["rankers"][row["ranker"]]["temperature"]
 
 
 def scoring_rows(config: dict, teacher: str) -> dict[str, dict]:

@@ -32,13 +32,14 @@ def read_caption(svg_path: str | Path) -> Caption:
 
 def search_caption(title: str, recall_at: int, points: Sequence[tuple[str, float, float]]) -> Caption:
     """Of a search table: `points` are (label, queries per second, recall)."""
-    fastest, best = max(points, key=lambda point: point[1]), max(points, key=lambda point: point[2])
-    return Caption(
-        title,
-        f"Recall@{recall_at} of exact search over queries per second of {len(points)} ways to search. Fastest: "
-        f"{fastest[0]}, {fastest[1]:,.0f} queries per second, recall {share(fastest[2])}. Most is found by {best[0]}: "
-        f"{best[1]:,.0f} queries per second, recall {share(best[2])}.",
-    )
+    text = f"Recall@{recall_at} of exact search over queries per second of {counted(len(points), 'way')} to search."
+    if points:
+        fastest, best = max(points, key=lambda point: point[1]), max(points, key=lambda point: point[2])
+        text += (
+            f" Fastest: {fastest[0]}, {fastest[1]:,.0f} queries per second, recall {share(fastest[2])}. Most is found "
+            f"by {best[0]}: {best[1]:,.0f} queries per second, recall {share(best[2])}."
+        )
+    return Caption(title, text)
 
 
 def costs_caption(
@@ -115,7 +116,7 @@ def rules_caption(rules: Sequence[str]) -> Caption:
     return Caption(
         "The rules of the workflow",
         f"{counted(len(rules), 'rule')}, from {rules[0]} at the top to {rules[-1]} at the bottom. An arrow leads from "
-        "a rule to one that reads what it makes; arrows that follow from others are left out.",
+        "a rule to one that reads what it makes; arrows that follow from others or lead back are left out.",
     )
 
 

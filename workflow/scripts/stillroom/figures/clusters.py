@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 
 from stillroom.figures.captions import clusters_caption
-from stillroom.figures.style import BLACK, BLUE, LINES, house_style, merged_bars, panels, write_figure
+from stillroom.figures.style import BLACK, LINES, SKY, house_style, merged_bars, panels, write_figure
 
 
 def plot_clusters(*, settings: dict, clusters_path: str | Path, svg_path: str | Path, png_path: str | Path) -> None:
@@ -29,7 +29,7 @@ def sizes_of(clusters_path: str | Path, clusters: int) -> np.ndarray:
 
 def draw(axes: Axes, sizes: np.ndarray, batch_sizes: list[int]) -> None:
     """A bar per cluster, and a line across for every size of batch."""
-    axes.stairs(*merged_bars(sizes), fill=True, color=BLUE)
+    axes.stairs(*merged_bars(sizes), fill=True, color=SKY)
     for place, size in enumerate(batch_sizes):
         line = LINES[1 + place % (len(LINES) - 1)]
         axes.axhline(size, color=BLACK, linestyle=line, linewidth=1.0, label=f"batches of {size}")

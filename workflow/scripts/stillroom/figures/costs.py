@@ -13,8 +13,8 @@ from stillroom.figures.style import BLACK, house_style, log_scale, panels, say_m
 from stillroom.files import read_json
 from stillroom.tables import Metrics, mean_of, printed_measure, read_metrics
 
-# Of a panel, in points: its axes, a letter and a line of a name, and how far a name stands above its mark.
-POINTS_WIDE, POINTS_HIGH, LETTER, LINE, FIRST_OFFSET = 310, 210, 5, 11, 6
+# Of a panel, in points: its axes, a letter and a line of a name, half a mark, and how far a name stands from its mark.
+POINTS_WIDE, POINTS_HIGH, LETTER, LINE, MARK, FIRST_OFFSET = 310, 210, 4.5, 11, 4, 7
 
 
 class Point(NamedTuple):
@@ -72,7 +72,7 @@ def points_of(settings: dict, costs: dict, metrics: Metrics) -> tuple[list[Point
 
 def draw(axes: Axes, points: list[Point], test_set: str, teachers: list[str]) -> None:
     """A marker per ranker, of its teacher; those of one architecture stand above each other and share its name."""
-    tops = {}
+    columns = {}
     for place, teacher in enumerate(teachers):
         own = [point for point in points if point.teacher == teacher]
         positions = [(point.milliseconds, point.values[test_set]) for point in own]
@@ -82,29 +82,33 @@ def draw(axes: Axes, points: list[Point], test_set: str, teachers: list[str]) ->
         own = [point for point in points if point.label == label]
         values = [point.values[test_set] for point in own]
         axes.vlines(own[0].milliseconds, min(values), max(values), colors=BLACK, linewidth=0.8, zorder=1)
-        tops[label] = (own[0].milliseconds, max(values))
+        columns[label] = (own[0].milliseconds, values)
     axes.margins(x=0.15, y=0.15)  # room for the names
     log_scale(axes.xaxis)
     axes.set_title(test_set)
-    for label, offset in offsets(axes, tops).items():
-        box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-        axes.annotate(
-            label, tops[label], (0, offset), textcoords="offset points", ha="center", fontsize="small", bbox=box
-        )
+    style = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": "small"}
+    for label, (value, offset) in name_places(axes, columns).items():
+        axes.annotate(label, (columns[label][0], value), (0, offset), **style)
 
 
-def offsets(axes: Axes, tops: dict[str, tuple[float, float]]) -> dict[str, int]:
-    """How many points above its mark each name stands, so that none covers another."""
+def name_places(axes: Axes, columns: dict[str, tuple[float, list[float]]]) -> dict[str, tuple[float, int]]:
+    """Where each name stands, above its highest or below its lowest mark: (value, points up), clear of all others."""
     (left, right), (bottom, top) = np.log(axes.get_xlim()), axes.get_ylim()
-    found, taken = {}, []
-    for label, (milliseconds, value) in sorted(tops.items(), key=lambda item: item[1][1]):
-        x = POINTS_WIDE * (np.log(milliseconds) - left) / (right - left)
-        y, half = POINTS_HIGH * (value - bottom) / (top - bottom), LETTER * len(label) / 2
-        offset = FIRST_OFFSET
-        while any(abs(x - other) < half + width and abs(y + offset - height) < LINE for other, height, width in taken):
-            offset += 1
-        taken.append((x, y + offset, half))
-        found[label] = offset
+    across = {label: POINTS_WIDE * (np.log(x) - left) / (right - left) for label, (x, _) in columns.items()}
+    up = {
+        label: [POINTS_HIGH * (value - bottom) / (top - bottom) for value in values]
+        for label, (_, values) in columns.items()
+    }
+    taken = [(across[label], height, MARK, MARK) for label, heights in up.items() for height in heights]
+    found = {}
+    for label, (_, values) in columns.items():
+        x, half = across[label], LETTER * len(label) / 2
+        for offset in (sign * points for points in range(FIRST_OFFSET, POINTS_HIGH) for sign in (1, -1)):
+            value, y = (max(values), max(up[label]) + offset) if offset > 0 else (min(values), min(up[label]) + offset)
+            if not any(abs(x - a) < half + w and abs(y - b) < LINE / 2 + h for a, b, w, h in taken):
+                break
+        taken.append((x, y, half, LINE / 2))
+        found[label] = (value, offset)
     return found
 
 

@@ -8,7 +8,18 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from stillroom.figures.captions import gains_caption
-from stillroom.figures.style import BLACK, BLUE, VERMILION, house_style, merged_bars, panels, say_missing, write_figure
+from stillroom.figures.style import (
+    BLACK,
+    BLUE,
+    VERMILION,
+    house_style,
+    merged_bars,
+    name_axes,
+    panels,
+    say_missing,
+    set_title,
+    write_figure,
+)
 from stillroom.tables import printed_measure, query_values, read_metrics
 
 
@@ -37,6 +48,7 @@ def plot_gains(*, settings: dict, metrics_paths: Sequence[str], svg_path: str | 
         figure, all_axes = panels(len(gains), columns=4, size=(2.6, 1.7), sharex=True, sharey=True)
         for axes, one in zip(all_axes, gains, strict=True):
             draw(axes, one)
+        name_axes(all_axes, x="queries, from gains to losses")
         figure.suptitle(f"{measure} minus that of {baseline}, {test_set}, query by query", fontsize="medium")
         caption = gains_caption(
             settings["title"], baseline, measure, test_set, [(one.label, *one.counts) for one in gains]
@@ -66,7 +78,7 @@ def draw(axes: Axes, gains: Gains) -> None:
                 linewidth=0.6)  # fmt: skip
     axes.axhline(0, color=BLACK, linewidth=0.6)
     better, same, worse = gains.counts
-    axes.set_title(gains.label, fontsize="small")
+    set_title(axes, gains.label)
     said = f"+{better:,}  ={same:,}  −{worse:,}\nmean {gains.values.mean():+.3f}".replace("-", "−")
     axes.text(0.97, 0.95, said, transform=axes.transAxes, ha="right", va="top", fontsize="x-small")
     axes.set_xlim(0.5, len(gains.values) + 0.5)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 
 from stillroom.figures.captions import margins_caption
-from stillroom.figures.style import COLOURS, LINES, area, house_style, panels, write_figure
+from stillroom.figures.style import COLOURS, LINES, PALE, house_style, panels, write_figure
 
 BINS = 40
 NAMES = {"random": "random", "tas": "TAS", "tas_balanced": "TAS-Balanced"}
@@ -27,13 +27,13 @@ def plot_margins(*, teacher: str, batches_path: str | Path, svg_path: str | Path
 
 
 def draw(axes: Axes, margins: dict[str, np.ndarray]) -> None:
-    """Histograms above each other, told apart by their lines and hatches."""
+    """Outlines above each other, told apart by their lines; the first, which others are compared with, is filled."""
     everything = np.concatenate([*margins.values()])
     edges = np.linspace(everything.min(), max(everything.max(), everything.min() + 1e-6), BINS + 1)
     for place, (name, values) in enumerate(margins.items()):
         shares = 100 * np.histogram(values, edges)[0] / len(values)
         label = f"{name}: mean {values.mean():.2f}, standard deviation {values.std():.2f}"
         look = {"edgecolor": COLOURS[place], "linestyle": LINES[place], "linewidth": 1.6}
-        axes.stairs(shares, edges, fill=True, label=label, **area(place) | look)
+        axes.stairs(shares, edges, fill=place == 0, facecolor=PALE, label=label, **look)
     axes.set_ylabel("% of a sampler's triples")
     axes.legend()

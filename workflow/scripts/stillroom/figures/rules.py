@@ -10,7 +10,7 @@ from pathlib import Path
 import networkx as nx
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Line
 
 from stillroom.figures.captions import rules_caption
@@ -21,7 +21,9 @@ from stillroom.registry import PACKAGE
 SNAKEFILE = PACKAGE.parents[2] / "Snakefile"
 NODE = re.compile(r'^\s*(\d+)\[label = "([^"\\]+)', re.MULTILINE)
 EDGE = re.compile(r"^\s*(\d+) -> (\d+)", re.MULTILINE)
-LETTER, ROW = 0.082, 0.62  # inches
+LETTER, LINE, ROW = 0.08, 0.15, 0.72  # inches
+PAD, GAP = 0.06, 0.2  # around a name in its box, and between boxes
+BESIDE = LINE + PAD  # half the height of a row
 
 
 def plot_rules(*, config_paths: Sequence[str], target: str, svg_path: str | Path, png_path: str | Path) -> None:
@@ -31,7 +33,7 @@ def plot_rules(*, config_paths: Sequence[str], target: str, svg_path: str | Path
 
 def draw_rules(graph: nx.DiGraph, svg_path: str | Path, png_path: str | Path) -> None:
     """Write the picture of a graph of rules."""
-    layout = layered(graph, {rule: LETTER * len(rule) + 0.45 for rule in graph})
+    layout = layered(graph, {rule: width_of(rule) + GAP for rule in graph})
     with house_style():
         figure = draw(layout)
         in_order = sorted(layout.places, key=lambda rule: (layout.places[rule][1], layout.places[rule][0]))
@@ -53,10 +55,14 @@ def rule_graph(config_paths: Sequence[str], target: str) -> str:
 
 
 def read_dot(text: str) -> nx.DiGraph:
-    """The graph in the output of `--rulegraph`: an edge from each rule to those that read what it makes."""
+    """The graph in the output of `--rulegraph`: an edge from each rule to those that read what it makes.
+
+    In the order of names: that of the output differs from run to run.
+    """
     names = dict(NODE.findall(text))
-    graph = nx.DiGraph((names[start], names[end]) for start, end in EDGE.findall(text) if start != end)
-    graph.add_nodes_from(names.values())
+    graph = nx.DiGraph()
+    graph.add_nodes_from(sorted(names.values()))
+    graph.add_edges_from(sorted((names[start], names[end]) for start, end in EDGE.findall(text) if start != end))
     if not graph:
         raise ValueError("the rule graph is empty, expected the output of `snakemake --rulegraph`.")
     return graph
@@ -75,30 +81,57 @@ def without_cycles(graph: nx.DiGraph) -> nx.DiGraph:
 
 def draw(layout: Layout) -> Figure:
     """Boxes with the rules' names, and arrows down between them."""
-    xs, layers = zip(*layout.places.values(), strict=True)
-    bends = [x for points in layout.edges.values() for x, _ in points]
-    left, right, bottom = min(*xs, *bends, *xs) - 1.1, max(*xs, *bends, *xs) + 1.1, -ROW * max(layers)
-    figure = Figure(figsize=(right - left, ROW * (max(layers) + 1)))
+    edges = [[x for x, _ in points] for points in layout.edges.values()]
+    halves = {rule: width_of(rule) / 2 for rule in layout.places}
+    left = min(*(x - halves[rule] for rule, (x, _) in layout.places.items()), *map(min, edges)) - GAP
+    right = max(*(x + halves[rule] for rule, (x, _) in layout.places.items()), *map(max, edges)) + GAP
+    bottom = -ROW * max(layer for _, layer in layout.places.values())
+    figure = Figure(figsize=(right - left, ROW - bottom))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(left, right), ylim=(bottom - ROW / 2, ROW / 2))
     axes.set_axis_off()
-    for points in layout.edges.values():
-        draw_edge(axes, [(x, -ROW * layer) for x, layer in points])
+    for (start, end), points in layout.edges.items():
+        draw_edge(axes, [(x, -ROW * layer) for x, layer in points], height_of(start) / 2, height_of(end) / 2)
     for rule, (x, layer) in layout.places.items():
-        box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": BLUE, "linewidth": 1.2}
-        axes.text(x, -ROW * layer, rule, ha="center", va="center", bbox=box, zorder=3)
+        draw_box(axes, rule, (x, -ROW * layer))
     return figure
 
 
-def draw_edge(axes: Axes, points: list[tuple[float, float]]) -> None:
-    """An arrow that leaves and arrives vertically, and passes its bends."""
-    room = 0.17  # half a box's height
-    (x, y), *others = points
-    path, codes = [(x, y - room)], [Line.MOVETO]
-    for number, (next_x, next_y) in enumerate(others):
-        end = next_y + (room if number == len(others) - 1 else 0)
-        middle = (path[-1][1] + end) / 2
-        path += [(path[-1][0], middle), (next_x, middle), (next_x, end)]
+def draw_box(axes: Axes, rule: str, middle: tuple[float, float]) -> None:
+    """A box with the name of a rule."""
+    width, height = width_of(rule), height_of(rule)
+    corner = middle[0] - width / 2, middle[1] - height / 2
+    look = {"facecolor": "white", "edgecolor": BLUE, "linewidth": 1.2, "zorder": 2}
+    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.06", **look))
+    axes.text(*middle, "\n".join(lines_of(rule)), ha="center", va="center", linespacing=1.1, zorder=3)
+
+
+def lines_of(rule: str) -> list[str]:
+    """The name of a rule in two lines, so that the picture is no wider than a page."""
+    verb, underscore, object_ = rule.partition("_")
+    return [verb + underscore, object_] if object_ else [rule]
+
+
+def width_of(rule: str) -> float:
+    """That of its box, in inches."""
+    return LETTER * max(map(len, lines_of(rule))) + 2 * PAD
+
+
+def height_of(rule: str) -> float:
+    """That of its box, in inches."""
+    return LINE * len(lines_of(rule)) + 2 * PAD
+
+
+def draw_edge(axes: Axes, points: list[tuple[float, float]], start_room: float, end_room: float) -> None:
+    """An arrow that leaves and arrives vertically, at the boxes' borders, and passes straight between boxes."""
+    (x, y), *bends, (end_x, end_y) = points
+    path, codes = [(x, y - start_room)], [Line.MOVETO]
+    for next_x, top, bottom in [(x, y + BESIDE, y - BESIDE) for x, y in bends] + [(end_x, end_y + end_room, None)]:
+        middle = (path[-1][1] + top) / 2
+        path += [(path[-1][0], middle), (next_x, middle), (next_x, top)]
         codes += [Line.CURVE4] * 3
-    arrow = FancyArrowPatch(path=Line(path, codes), arrowstyle="-|>", mutation_scale=8, color=BLACK, linewidth=0.8)
-    axes.add_patch(arrow)
+        if bottom is not None:
+            path.append((next_x, bottom))
+            codes.append(Line.LINETO)
+    look = {"arrowstyle": "-|>", "mutation_scale": 8, "color": BLACK, "linewidth": 0.8, "zorder": 1}
+    axes.add_patch(FancyArrowPatch(path=Line(path, codes), shrinkA=0, shrinkB=0, **look))

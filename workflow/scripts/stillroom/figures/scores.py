@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from stillroom.figures.captions import scores_caption
-from stillroom.figures.style import BLUE, PALE, house_style, panels, say_missing, write_figure
+from stillroom.figures.style import BLUE, PALE, house_style, name_axes, panels, say_missing, set_title, write_figure
 from stillroom.parquet import open_parquet
 from stillroom.runs import iter_rankings, read_qrels
 from stillroom.triples import SCORES
@@ -40,7 +40,8 @@ def plot_scores(
 ) -> None:
     """Draw histograms of the scores of relevant and other passages: of the teacher's triples, and of runs.
 
-    Of a run the first passages of every query, as many as are re-ranked.
+    Of a run the first passages of every query, as many as are re-ranked. Searches return what vectors give, training
+    divides it by a temperature: so is it here, to be on the scale of what the student learnt.
     """
     qrels = read_qrels(qrels_path)
     relevant = qrels.loc[qrels["grade"] >= settings["min_relevance"], ["query_id", "passage_id"]]
@@ -48,7 +49,8 @@ def plot_scores(
     found = [Scores(f"{settings['teacher']} (teacher)\ntraining triples", *triple_scores(scores_path))]
     for row in there:
         title = f"{row['label']} ({row['role']})\n{settings['test_set']}, {row['way']}"
-        found.append(Scores(title, *run_scores(row["run"], relevant, settings["depth"])))
+        relevant_scores, others = run_scores(row["run"], relevant, settings["depth"])
+        found.append(Scores(title, relevant_scores / row["temperature"], others / row["temperature"]))
     with house_style():
         figure, all_axes = panels(len(found), columns=3, size=(3.3, 2.1))
         draw(all_axes, found)
@@ -92,11 +94,10 @@ def draw(all_axes: list[Axes], found: list[Scores]) -> None:
             (scores.relevant, "relevant passages", {"color": BLUE, "hatch": "////", "linewidth": 1.2}),
         ):
             axes.stairs(100 * np.histogram(values, edges)[0] / max(1, len(values)), edges, label=name, **look)
-        axes.set_title(scores.title, fontsize="small")
+        set_title(axes, scores.title)
         axes.set_xlim(edges[0], edges[-1])
         axes.tick_params(labelsize="x-small")
-    all_axes[0].set_ylabel("% of passages")
-    all_axes[-1].set_xlabel("score")
+    name_axes(all_axes, x="score", y="% of passages")
 
 
 def both_of(scores: Scores) -> list[np.ndarray]:

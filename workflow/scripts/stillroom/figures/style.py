@@ -25,11 +25,11 @@ COLOURS = (BLUE, VERMILION, GREEN, BLACK, PURPLE, ORANGE, SKY)
 # Without colours a series is known by its marker and its line: 9 and 4 have no common divisor, so that 36 differ.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 LINES = ("-", "--", "-.", ":")
-HATCHES = ("", "////", "....", "xxxx", "----", "oooo")
 PALE = "#D9D9D9"
 
 DOTS_PER_INCH = 160
 NOTE_LETTERS_PER_INCH = 17
+TITLE_LETTERS_PER_INCH = 15
 STYLE = {
     "axes.axisbelow": True,
     "axes.grid": True,
@@ -67,11 +67,6 @@ def series(place: int) -> dict:
     }
 
 
-def area(place: int) -> dict:
-    """How one of several areas is filled."""
-    return {"facecolor": COLOURS[place % len(COLOURS)] + "55", "hatch": HATCHES[place % len(HATCHES)]}
-
-
 def panels(count: int, *, columns: int, size: tuple[float, float], **options) -> tuple[Figure, list[Axes]]:
     """A figure with so many panels of this size in inches, row by row, at most so many side by side."""
     columns = min(columns, max(count, 1))
@@ -80,7 +75,26 @@ def panels(count: int, *, columns: int, size: tuple[float, float], **options) ->
     all_axes = figure.subplots(rows, columns, squeeze=False, **options).ravel().tolist()
     for axes in all_axes[count:]:
         axes.set_axis_off()
+    for axes in all_axes[:count][-columns:]:
+        axes.tick_params(labelbottom=True)  # with a shared axis, only the last row has numbers
     return figure, all_axes[:count]
+
+
+def name_axes(all_axes: Sequence[Axes], *, x: str, y: str = "") -> None:
+    """Say what is drawn: below the lowest panel of every column, and left of every row."""
+    columns = all_axes[0].get_gridspec().ncols if all_axes else 1
+    for axes in all_axes[-columns:]:
+        axes.set_xlabel(x, fontsize="small")
+    for axes in all_axes[::columns]:
+        axes.set_ylabel(y, fontsize="small")
+
+
+def set_title(axes: Axes, title: str) -> None:
+    """The title of a small panel, in as many lines as its width asks for."""
+    inches = axes.figure.get_figwidth() / axes.get_gridspec().ncols
+    width = int(inches * TITLE_LETTERS_PER_INCH)
+    lines = [fill(line, width, break_long_words=False) for line in title.split("\n")]
+    axes.set_title("\n".join(lines), fontsize="small")
 
 
 def log_scale(axis: XAxis) -> None:
@@ -96,9 +110,10 @@ def say_missing(figure: Figure, caption: Caption, missing: Sequence[str]) -> Cap
     """The caption with one sentence more, which stands below the figure too, if the figure lacks anything."""
     if not missing:
         return caption
-    sentence = f"Not there yet: {', '.join(missing)}."
+    sentence = f"Not there yet: {'; '.join(missing)}."
     width = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
-    figure.supxlabel(fill(sentence, width), x=0.01, ha="left", fontsize="small")
+    room = "\n\n" if figure.legends else ""  # a legend below all panels is where this would be, too
+    figure.supxlabel(fill(sentence, width) + room, x=0.01, ha="left", fontsize="small")
     return caption._replace(text=f"{caption.text} {sentence}")
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from stillroom.figures.captions import training_caption
-from stillroom.figures.style import BLACK, LINES, VERMILION, house_style, panels, say_missing, write_figure
+from stillroom.figures.style import BLACK, LINES, VERMILION, house_style, name_axes, panels, say_missing, write_figure
 
 VALIDATION = "nDCG@10"
 POINTS = 300  # of one curve; of more, neighbours are averaged
+FEW = 5  # with fewer, each is marked
 Curve = list[tuple[float, float]]
 
 
@@ -28,7 +30,7 @@ def plot_training(*, settings: dict, curve_paths: Sequence[str], svg_path: str |
         figure, all_axes = panels(len(there), columns=4, size=(2.6, 1.9))
         rights = [draw(axes, name, trainings) for axes, (name, trainings) in zip(all_axes, there, strict=True)]
         share_limits(rights)
-        all_axes[-1].set_xlabel("step")
+        name_axes(all_axes, x="step")
         handles = [*all_axes[0].lines[:1], *[right.lines[0] for right in rights if right.lines][:1]]
         figure.legend(handles, ["training loss (left)", f"validation {VALIDATION} (right)"], loc="outside lower center",
                       ncols=2)  # fmt: skip
@@ -62,11 +64,14 @@ def draw(axes: Axes, name: str, trainings: list[list[dict]]) -> Axes:
     right = axes.twinx()
     for place, lines in enumerate(trainings):
         line = LINES[place % len(LINES)]
-        axes.plot(*columns(curve(lines, "loss")), color=BLACK, linestyle=line, linewidth=1.0)
+        losses = curve(lines, "loss")
+        marker = "." if len(losses) < FEW else ""
+        axes.plot(*columns(losses), color=BLACK, linestyle=line, linewidth=1.0, marker=marker)
         if found := curve(lines, VALIDATION):
             right.plot(*columns(found), color=VERMILION, linestyle=line, marker="o", markersize=3.5)
     axes.set_title(f"{name}, {len(trainings)} seeds" if len(trainings) > 1 else name, fontsize="small")
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.tick_params(labelsize="x-small")
     right.spines["right"].set_visible(True)
     right.grid(False)
