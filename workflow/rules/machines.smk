@@ -61,7 +61,7 @@ def millions_of_passages(wildcards):
 
 def index_of_job(wildcards):
     """The index that a job builds or searches: that of its wildcards, or that which finds a training set's negatives."""
-    if hasattr(wildcards, "index"):
+    if "index" in wildcards.keys():
         return wildcards.index
     return CONFIG["training_sets"][wildcards.training_set]["negatives"]["from"]["index"]
 
