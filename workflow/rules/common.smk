@@ -1,12 +1,19 @@
 """Names that all stages use: the checked config, folders and wildcards."""
 
+import gc
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 from snakemake.logging import logger
+
+# Snakemake keeps nearly all that it makes for the graph of the jobs: looking for what it does not keep, as often as Python
+# does by itself, takes a tenth of a dry run.
+gc.freeze()
+gc.set_threshold(50_000, 20, 20)
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -63,6 +70,7 @@ except ConfigError as error:
 
 RESULTS = f"results/{CONFIG['experiment']}"
 ENVIRONMENT = "../../envs/stillroom.yaml"
+SEEDS = seeds_of(CONFIG, CONFIG["rankers"])
 QUERY_SETS = resolve_query_sets(CONFIG)
 DATASETS = datasets_of(CONFIG)
 SAMPLED_CORPORA = [name for name, corpus in CONFIG["corpora"].items() if corpus["sample"]]

@@ -627,7 +627,7 @@ def search_table_files(wildcards):
 
 def systems_with_seeds(system):
     """What a row or a rung is called in the paths, once for each seed."""
-    return systems_of(system, seeds_of(CONFIG, CONFIG["rankers"]))
+    return systems_of(system, SEEDS)
 
 
 def reproduction_settings(wildcards):
@@ -657,6 +657,7 @@ def reproduction_files(wildcards):
     return {"metrics": [metrics_file(test_set, system) for test_set, system in named]}
 
 
+@cache
 def settings_of_paper_table(wildcards):
     """What a published table is made from, beside the metrics."""
     return paper_table_settings(CONFIG, wildcards.paper_table)
@@ -673,6 +674,7 @@ def paper_table_files(wildcards):
     }
 
 
+@cache
 def comparison_of(wildcards):
     """The systems of a comparison and the margins of its measures."""
     return comparison_settings(CONFIG, wildcards.paper_table, wildcards.row, wildcards.test_set)

@@ -49,12 +49,22 @@ def modules_behind(wanted: Iterable[str], library: Path) -> dict[str, str]:
 def read_code(path: Path, module: str, library: Path) -> tuple[str, frozenset[str]]:
     """The digest of a file's normalised code, and the library's modules that it imports. A script's module is ""."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    nodes = list(ast.walk(tree))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    imported = frozenset(name for node in nodes for name in imports_of(node, package, library))
-    for node in nodes:
+    imported = set()
+    for node in statements(tree):
+        imported.update(imports_of(node, package, library))
         strip_docstring(node)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(imported)
+
+
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """A module and every statement in it: no expression imports anything or has a docstring."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, block, [])
+        yield node
 
 
 def strip_docstring(node: ast.AST) -> None:
@@ -93,11 +103,13 @@ def with_packages(module: str) -> Iterator[str]:
     return (".".join(names[:count]) for count in range(1, len(names) + 1))
 
 
+@cache
 def is_module(module: str, library: Path) -> bool:
     """Whether the name is a module or a package of the library, rather than something defined in one."""
     return module.split(".")[0] == library.name and any(file.is_file() for file in candidates(module, library))
 
 
+@cache
 def file_of(module: str, library: Path) -> Path:
     """The file of a module or of a package."""
     for file in candidates(module, library):

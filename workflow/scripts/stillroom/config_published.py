@@ -25,7 +25,13 @@ class Line(NamedTuple):
 
 def number_files(config: dict) -> list[Path]:
     """The CSV files of published numbers."""
-    return [*map(Path, config["published"]["numbers"] or sorted(SHIPPED.glob("*.csv")))]
+    return [*map(Path, config["published"]["numbers"] or shipped_files())]
+
+
+@cache
+def shipped_files() -> list[Path]:
+    """The files that are shipped."""
+    return sorted(SHIPPED.glob("*.csv"))
 
 
 def published_cells(config: dict) -> list[Cell]:

@@ -53,8 +53,11 @@ def cells_of(layout: dict, cells: Iterable[Cell]) -> dict[tuple[str, str, str], 
     }
     found: dict[tuple[str, str, str], tuple[int, Cell]] = {}
     for cell in cells:
-        place, column = source_place(layout, cell), columns.get((cell.test_set, cell.measure))
-        if place is None or column is None or cell.system not in layout["rows"]:
+        column = columns.get((cell.test_set, cell.measure))
+        if column is None or cell.system not in layout["rows"]:
+            continue
+        place = source_place(layout, cell)
+        if place is None:
             continue
         key = (cell.system, column, cell.measure)
         if key not in found or place < found[key][0]:
