@@ -27,10 +27,10 @@ def grouped(triples: Triples, positives: int, negatives: int) -> Triples:
     """
     if positives == negatives == 1:
         return replace(triples, positive=triples.positive[:, None], negative=triples.negative[:, None])
-    relevant_FR, relevant = rows_of_sets(triples.query, triples.positive, positives)
-    other_GN, others = rows_of_sets(triples.query, triples.negative, negatives, other_than=triples.positive)
+    relevant_FR, relevant_pairs = rows_of_sets(triples.query, triples.positive, positives)
+    other_GN, other_pairs = rows_of_sets(triples.query, triples.negative, negatives, other_than=triples.positive)
     relevant_GR, other_GN = joined(triples.query, relevant_FR, other_GN)
-    log_groups(relevant_GR, other_GN, relevant, others)
+    log_groups(relevant_GR, other_GN, relevant_pairs, other_pairs)
     scores = triples.teacher_scores
     if scores is not None:
         scores = np.hstack([scores[relevant_GR, 0], scores[other_GN, 1]])
@@ -47,9 +47,9 @@ def grouped(triples: Triples, positives: int, negatives: int) -> Triples:
 def rows_of_sets(
     query_T: np.ndarray, passage_T: np.ndarray, size: int, other_than: np.ndarray | None = None
 ) -> tuple[np.ndarray, int]:
-    """Rows of triples, (sets, `size`): every so many different passages of a query, ascending; and the number of pairs.
+    """Rows of triples, (sets, `size`): every so many different passages of a query, the queries ascending.
 
-    A pair is a query and a passage that a triple has together.
+    And how many pairs of a query and a passage the triples have, those of `other_than` included.
     """
     key_P, row_P = np.unique(pair_keys(query_T, passage_T), return_index=True)  # of each pair the first row
     if other_than is not None:
@@ -72,7 +72,7 @@ def joined(query_T: np.ndarray, relevant_FR: np.ndarray, other_GN: np.ndarray) -
     return relevant_FR[starts_G[kept] + turn_G[kept] % counts_G[kept]], other_GN[kept]
 
 
-def log_groups(relevant_GR: np.ndarray, other_GN: np.ndarray, relevant: int, others: int) -> None:
+def log_groups(relevant_GR: np.ndarray, other_GN: np.ndarray, relevant_pairs: int, other_pairs: int) -> None:
     """Say how many groups there are, and how many of all pairs are in none; stop when all are."""
     (count, positives), negatives = relevant_GR.shape, other_GN.shape[1]
     if not count:
@@ -81,7 +81,7 @@ def log_groups(relevant_GR: np.ndarray, other_GN: np.ndarray, relevant: int, oth
             "other passages in its triples; lower what is too high, or sample more other passages (`per_query`)."
         )
     logger.info("%s groups of %d relevant and %d other passages", f"{count:,}", positives, negatives)
-    for kind, pairs, rows in (("relevant", relevant, relevant_GR), ("other", others, other_GN)):
+    for kind, pairs, rows in (("relevant", relevant_pairs, relevant_GR), ("other", other_pairs, other_GN)):
         if left_out := pairs - len(np.unique(rows)):  # each pair stands for itself by its first row
             message = "%s of %s pairs of a query and a passage (%s) are in no group"
             logger.warning(message, f"{left_out:,}", f"{pairs:,}", kind)
