@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from stillroom.batches import USE_TOKENS
 from stillroom.devices import claim_gpus
+from stillroom.packed_layers import pack_layers
 from stillroom.precision import PRECISIONS, check_precision
 from stillroom.ranker import Ranker, load_ranker
 
@@ -33,15 +34,22 @@ def ranker_at_work(
     model = load_ranker(folder)
     check_precision("inference", precision, model.device)
     model.gpu_tokens = gpu_tokens
+    if model.device.type == "cpu":
+        for encoder in encoders_of(model):
+            pack_layers(encoder)
     return lowered(model, PRECISIONS[precision])
+
+
+def encoders_of(model: Ranker) -> list[PreTrainedModel]:
+    """The encoders of a ranker, without its heads."""
+    return [part for part in model.children() if isinstance(part, PreTrainedModel)]
 
 
 def lowered(model: Ranker, precision: torch.dtype) -> Ranker:
     """The ranker with encoders that compute in a precision, and whose weights are kept in it."""
     model.precision = precision
-    for part in model.children():
-        if isinstance(part, PreTrainedModel):
-            part.to(precision)  # once, in place of at every forward pass
+    for encoder in encoders_of(model):
+        encoder.to(precision)  # once, in place of at every forward pass
     return model
 
 
