@@ -22,7 +22,7 @@ SAMPLE_SECONDS = 0.02
 
 
 class MemoryWatch(threading.Thread):
-    """Samples the memory of this process until it is stopped."""
+    """Samples the memory of this process until it is stopped, and once then."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -31,7 +31,9 @@ class MemoryWatch(threading.Thread):
     def run(self) -> None:
         from stillroom.memory import status_bytes
 
-        while not self.stopped.wait(SAMPLE_SECONDS):
+        is_last = False
+        while not is_last:
+            is_last = self.stopped.wait(SAMPLE_SECONDS)
             self.most = max(self.most, status_bytes("RssAnon") + status_bytes("RssShmem"))
 
 

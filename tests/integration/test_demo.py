@@ -91,12 +91,23 @@ def demo(experiment):
     command = [sys.executable, str(ROOT / "tools" / "demo.py"), "--port", "0", "--threads", "1"]
     with open(experiment / "terminal", "w") as terminal:
         process = subprocess.Popen(
-            command, cwd=experiment, stdout=subprocess.PIPE, stderr=terminal, text=True, start_new_session=True
+            command,
+            cwd=experiment,
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            text=True,
+            start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
     yield process, process.stdout.readline().split(" ")[0]
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def heed_interrupts():
+    """Ctrl-C ends what a terminal starts; what a script starts in the background ignores it, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ask(address, system, query):

@@ -53,7 +53,9 @@ def what_runs(config: dict) -> dict:
     return {
         "tables": [name for name in sections if config[name].get("rows", config[name])],
         "ways": sorted({system.get("way", "bm25") for _, system in named_systems(config)}),
-        "learns_from": {name: sorted({*parents(config, config["rankers"][name])}) for name in rankers_behind(config)},
+        "learns_from": {
+            name: sorted({*parents(config, config["rankers"][name])}) for name in sorted(rankers_behind(config))
+        },
     }
 
 
@@ -143,7 +145,7 @@ def score_settings(config: dict, teacher: str) -> dict:
     """What the figure of a teacher shows: the runs of its rankers and its students, on the test set with the most."""
     rows = scoring_rows(config, teacher)
     test_sets = [row["test_set"] for row in rows.values()]
-    student = next(name for name in trained_behind(config) if config["rankers"][name]["teacher"] == teacher)
+    student = min(name for name in trained_behind(config) if config["rankers"][name]["teacher"] == teacher)
     return {
         "teacher": teacher,
         "training_set": config["rankers"][student]["training_set"],
@@ -166,7 +168,7 @@ def scoring_rows(config: dict, teacher: str) -> dict[str, dict]:
     """Ranker → label, role, system, way and test set of a teacher's own rankers, and then of its students.
 
     All on one test set, that of most of them; re-ranking where a table has a ranker so, since candidates are then the
-    same; with the first seed.
+    same; with the first seed. In the order of the tables' rows.
     """
     roles = {name: TEACHER for name in config["teachers"][teacher]["average"] or []}
     roles |= {name: STUDENT for name, ranker in config["rankers"].items() if ranker["teacher"] == teacher}
@@ -183,7 +185,7 @@ def scoring_rows(config: dict, teacher: str) -> dict[str, dict]:
     }
     best = max(on, key=on.get, default=None)
     mine = [row for row in found if row["test_set"] == best]
-    mine.sort(key=lambda row: ([*roles].index(row["ranker"]), row["way"] not in rerankings_of(config)))
+    mine.sort(key=lambda row: (row["role"] == STUDENT, row["way"] not in rerankings_of(config)))
     first, chosen = seeds_of(config, roles), {}
     for row in mine:
         system = f"{row['ranker']}/seed-{first[row['ranker']][0]}/{row['way']}"
@@ -222,9 +224,9 @@ def gain_settings(config: dict, name: str, test_set: str) -> dict:
 
 
 def margin_figures(config: dict) -> dict[tuple[str, str], str]:
-    """(teacher, clustering) → the first ranker in the tables that is trained with batches balanced by them."""
+    """(teacher, clustering) → a ranker in the tables that is trained with batches balanced by them."""
     found = {}
-    for name in trained_behind(config):
+    for name in sorted(trained_behind(config)):
         ranker = config["rankers"][name]
         if ranker["sampler"] == BALANCED:
             found.setdefault((ranker["teacher"], ranker["clustering"]), name)

@@ -44,12 +44,17 @@ def layered(graph: nx.DiGraph, widths: dict[str, float]) -> Layout:
 
 
 def layer_of(graph: nx.DiGraph) -> dict[str, int]:
-    """The number of a node's layer: one above the highest of those that it leads to."""
+    """The number of a node's layer: one above the highest of those that it leads to.
+
+    One that leads nowhere is just below the lowest that lead to it, so that what all lead to is alone at the bottom.
+    """
     depth = {}
     for node in reversed([*nx.lexicographical_topological_sort(graph)]):
         depth[node] = 1 + max((depth[after] for after in graph.successors(node)), default=-1)
     deepest = max(depth.values())
-    return {node: deepest - number for node, number in depth.items()}
+    layer = {node: deepest - number for node, number in depth.items()}
+    ends = {node: max((layer[before] for before in graph.pred[node]), default=-1) for node in graph if not depth[node]}
+    return layer | {node: 1 + lowest for node, lowest in ends.items()}
 
 
 def bends(edge: tuple[str, str], layer: dict[str, int]) -> list:
