@@ -1,8 +1,9 @@
-"""Put tables, figures and costs of results/ into the README and the other pages, between the lines that mark them.
+"""Put tables, figures, costs and speeds of results/ into the README and the other pages, between the lines that mark them.
 
 A figure is copied to docs/figures/, since results/ is no part of the checkout.
 """
 
+import csv
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 from costs import row
 
 ROOT = Path(__file__).parent.parent
+NUMBERS = ["ours", "peer", "unit", "ratio"]
 DESCRIPTION = "{http://www.w3.org/2000/svg}desc"
 
 
@@ -21,7 +23,7 @@ def main() -> None:
 
 def updated(text: str, page: Path, root: Path = ROOT) -> str:
     """The text of a page with what has been made; what has not stays as it was."""
-    for kind, make in (("table", table), ("figure", figure), ("costs", costs)):
+    for kind, make in (("table", table), ("figure", figure), ("costs", costs), ("speeds", speeds)):
         for name in re.findall(rf"<!-- {kind} ([\w/-]+) -->", text):
             begin, end = f"<!-- {kind} {name} -->\n", f"<!-- end of {kind} {name} -->"
             before, _, rest = text.partition(begin)
@@ -60,6 +62,17 @@ def costs_line(line: str, page: Path, root: Path) -> str:
     experiment = re.match(r"\| `(\w+)` \|", line)
     folder = root / "results" / experiment[1] if experiment else None
     return f"{row(folder)}\n" if folder and is_there(folder / "benchmarks", page) else line
+
+
+def speeds(name: str, old: str, page: Path, root: Path) -> str:
+    """What `make benchmark` has found on a machine, as a table."""
+    path = root / f"results/benchmarks/{name}.csv"
+    if not is_there(path, page):
+        return old
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = [[each["stage"], each["peer_name"], *map(each.get, NUMBERS)] for each in csv.DictReader(file)]
+    head = [["stage", "beside", *NUMBERS], ["---", "---", "---:", "---:", "---", "---:"]]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in [*head, *lines])
 
 
 def is_there(path: Path, page: Path) -> bool:

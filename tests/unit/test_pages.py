@@ -116,6 +116,19 @@ def test_what_has_been_made_stands_in_the_page_and_the_rest_as_it_was(tool, resu
     assert update(text, tmp_path / "README.md", tmp_path) == text
 
 
+def test_speeds_are_those_of_the_last_benchmark(tool, tmp_path):
+    page = "<!-- speeds a_machine -->\n<!-- end of speeds a_machine -->\n"
+    path = tmp_path / "results" / "benchmarks" / "a_machine.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("stage,ours,peer,peer_name,unit,ratio\nencode,3,2,another,passages/s,1.500\n")
+    text = tool("update_readme").updated(page, tmp_path / "docs" / "speed.md", tmp_path)
+    assert text.splitlines()[1:-1] == [
+        "| stage | beside | ours | peer | unit | ratio |",
+        "| --- | --- | ---: | ---: | --- | ---: |",
+        "| encode | another | 3 | 2 | passages/s | 1.500 |",
+    ]
+
+
 def test_a_figure_on_a_page_of_docs_is_linked_from_there(tool, results, tmp_path):
     text = tool("update_readme").updated(PAGE, tmp_path / "docs" / "demo.md", tmp_path)
     assert "(figures/tiny-gains-main-dev.svg)" in text
