@@ -1,4 +1,4 @@
-"""Put tables, figures, costs and speeds of results/ into the README and the other pages, between the lines that mark them.
+"""Put tables, figures, costs and speeds of results/ into the README and the other pages, between marked lines.
 
 A figure is copied to docs/figures/, since results/ is no part of the checkout.
 """
