@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -133,7 +134,9 @@ def test_numbers_of_tables_are_those_of_their_runs_with_ir_measures_alone(finish
         numbers.feed((finished.results / f"tables/{name}.html").read_text(encoding="utf-8"))
         assert numbers.cells
         cells += [cell for cell in numbers.cells if "data-value" in cell]  # some ranges have no query
-    for place in np.random.default_rng(8).choice(len(cells), 10, replace=False):
+    seed = time.time_ns()
+    print(f"seed {seed}")  # which pytest shows where this fails
+    for place in np.random.default_rng(seed).choice(len(cells), 10, replace=False):
         assert float(cells[place]["data-value"]) == pytest.approx(recomputed(finished, cells[place])), cells[place]
 
 

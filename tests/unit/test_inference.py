@@ -20,9 +20,9 @@ def test_vectors_and_scores_of_half_precision_are_close(variant, make_ranker, te
     assert np.corrcoef(found, expected)[0, 1] > 0.98
 
 
-def test_packed_layers_compute_the_same(variant, make_ranker, texts, torch):
+def test_prepacked_layers_compute_the_same(variant, make_ranker, texts, torch):
     from stillroom.inference import encoders_of
-    from stillroom.packed_layers import PackedLinear, pack_layers
+    from stillroom.prepacked_layers import PrepackedLinear, prepack_layers
 
     queries, passages = texts.query_tokens.take(range(24)), texts.passage_tokens.take(range(24))
     ranker = make_ranker(**variant)
@@ -30,22 +30,22 @@ def test_packed_layers_compute_the_same(variant, make_ranker, texts, torch):
         expected = ranker.score(queries, passages)
         for encoder in encoders_of(ranker):
             linear = sum(type(part) is torch.nn.Linear for part in encoder.modules())
-            pack_layers(encoder)
+            prepack_layers(encoder)
             packed = [type(part) for part in encoder.modules()]
-            assert (packed.count(PackedLinear), packed.count(torch.nn.Linear)) == (linear, 0)
+            assert (packed.count(PrepackedLinear), packed.count(torch.nn.Linear)) == (linear, 0)
         found = ranker.score(queries, passages)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_layers_that_parts_share_are_packed_once(torch):
-    from stillroom.packed_layers import pack_layers
+def test_layers_that_parts_share_are_prepacked_once(torch):
+    from stillroom.prepacked_layers import prepack_layers
 
     layer = torch.nn.Linear(8, 8, bias=False)
     model = torch.nn.Sequential(layer, torch.nn.Sequential(layer, torch.nn.Linear(8, 2)))
     inputs = torch.randn(3, 5, 8)
     with torch.inference_mode():
         expected = model(inputs)
-        pack_layers(model)
+        prepack_layers(model)
         torch.testing.assert_close(model(inputs), expected)
     assert model[0] is model[1][0]
 

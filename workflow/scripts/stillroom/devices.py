@@ -7,7 +7,6 @@ import fcntl
 import logging
 import os
 import subprocess
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 VISIBLE, CLAIMED = "CUDA_VISIBLE_DEVICES", "STILLROOM_CLAIMED_GPUS"
-LOCKS = Path(tempfile.gettempdir())
+LOCKS = Path("/tmp")  # not TMPDIR, which many clusters set for each job
 WAIT_SECONDS = 2.0
 
 
@@ -61,8 +60,9 @@ def lock_some(gpus: list[str], count: int, more: int) -> list[str]:
 def locked(gpu: str) -> int | None:
     """The open lock file of a GPU, which is released when the process ends; None where another process has it."""
     path = LOCKS / f"stillroom-{gpu}.lock"
-    if not path.exists():
-        path.touch()
+    with suppress(FileExistsError):
+        path.touch(exist_ok=False)
+        path.chmod(0o644)  # whatever the umask: others have to read it
     file = os.open(path, os.O_RDONLY)  # another user's file can be locked, but not written
     with suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import requests
 import urllib3
@@ -52,7 +53,7 @@ def fetch_file(
     while True:
         before = size_of(content)
         try:
-            fetch_rest(url, content, headers or {}, remedy)
+            fetch_rest(url, content, headers or {}, remedy, is_checked=md5 is not None)
             break
         except BROKEN_OFF as error:
             failures = 1 if size_of(content) > before else failures + 1
@@ -86,9 +87,15 @@ def bytes_kept(path: str | Path, url: str) -> int:
     return kept
 
 
-def fetch_rest(url: str, content: Path, more_headers: dict[str, str], remedy: str) -> None:
-    """Append what is missing of the file; fetch all of it where the server has no parts, or another file by now."""
+def fetch_rest(url: str, content: Path, more_headers: dict[str, str], remedy: str, is_checked: bool) -> None:
+    """Append what is missing of the file; fetch all of it where the server has no parts, or another file by now.
+
+    All of it, too, where nothing would tell that the parts are of two files: no name for what was sent, and no check of
+    the whole.
+    """
     version = content.with_name("version")  # the server's name for what it sent, to be told from what it has now
+    if not (is_checked or version.exists()):
+        remove(content)
     have = size_of(content)
     headers = {"Accept-Encoding": "identity", **more_headers}
     if have:
@@ -114,8 +121,20 @@ def fetch_rest(url: str, content: Path, more_headers: dict[str, str], remedy: st
         meter = ProgressMeter(total=have + left, unit="bytes", start=have)
         with open(content, "ab") as file:
             for chunk in stored_bytes(response):
-                file.write(chunk)
+                write_chunk(file, chunk, url)
                 meter.advance(len(chunk))
+
+
+def write_chunk(file: BinaryIO, chunk: bytes, url: str) -> None:
+    """Write some bytes of a download; a disk that is full meanwhile is one sentence."""
+    try:
+        file.write(chunk)
+        file.flush()
+    except OSError as error:
+        raise OSError(
+            f"{url}: what has arrived could not be written to {file.name} ({error.strerror}); make room and run again, "
+            "which continues the download."
+        ) from error
 
 
 def stored_bytes(response: requests.Response) -> Iterator[bytes]:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from stillroom.files import atomic_path, parts_folder, read_json, remove_parts, write_json
-from stillroom.inference import NOT_FINITE, OneText, memory_checked, ranker_at_work
+from stillroom.gpu_memory import memory_checked
+from stillroom.inference import NOT_FINITE, OneText, ranker_at_work
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker, model_files
 from stillroom.shards import rows_of_shard

@@ -17,6 +17,7 @@ from stillroom.best_device import best_device
 from stillroom.devices import claim_gpus
 from stillroom.exact_search import search_exactly
 from stillroom.files import atomic_path, link_or_copy
+from stillroom.gpu_memory import memory_checked
 from stillroom.id_rows import one_array, read_ids
 from stillroom.index_factory import (
     check_metric,
@@ -150,6 +151,7 @@ def read_passage_ids(index_folder: str | Path) -> pa.LargeStringArray:
     return one_array(table["passage_id"])
 
 
+@memory_checked("exact search needs 1 GB of it: end what else uses this GPU, or hide it (CUDA_VISIBLE_DEVICES=)")
 def retrieve(
     *,
     index_folder: str | Path,

@@ -1,23 +1,17 @@
 """A trained ranker at work: loaded for scoring or encoding on the machine that there is."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from stillroom.batches import USE_TOKENS
 from stillroom.devices import claim_gpus
-from stillroom.packed_layers import pack_layers
 from stillroom.precision import PRECISIONS, check_precision
+from stillroom.prepacked_layers import prepack_layers
 from stillroom.ranker import Ranker, load_ranker
 
-LOWER_TOKENS = (
-    f"lower the resource gpu_tokens, the tokens that are computed at a time ({USE_TOKENS['cuda']:,} unless it is set), "
-    "in profiles/gpu"
-)
 NOT_FINITE = "set precision to bf16 or fp32 if it is fp16, else train the ranker again"
 
 
@@ -36,7 +30,7 @@ def ranker_at_work(
     model.gpu_tokens = gpu_tokens
     if model.device.type == "cpu":
         for encoder in encoders_of(model):
-            pack_layers(encoder)
+            prepack_layers(encoder)
     return lowered(model, PRECISIONS[precision])
 
 
@@ -51,15 +45,6 @@ def lowered(model: Ranker, precision: torch.dtype) -> Ranker:
     for encoder in encoders_of(model):
         encoder.to(precision)  # once, in place of at every forward pass
     return model
-
-
-@contextmanager
-def memory_checked(advice: str = LOWER_TOKENS) -> Iterator[None]:
-    """Where a GPU has not enough memory for what is done here, one sentence says what to do about it."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise RuntimeError(f"the memory of the GPU is too small; {advice}.") from error
 
 
 class OneText:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from stillroom.candidates import run_rows
 from stillroom.files import atomic_path, parts_folder, remove_parts
-from stillroom.inference import memory_checked, ranker_at_work
+from stillroom.gpu_memory import memory_checked
+from stillroom.inference import ranker_at_work
 from stillroom.ranker import Ranker, model_files
 from stillroom.scoring import SCORES, append_scores, score_pairs_resumably
 from stillroom.shards import rows_of_shard

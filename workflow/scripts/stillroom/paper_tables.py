@@ -1,6 +1,7 @@
 """Published tables with our numbers in them: ours, the published number, the difference and what it says."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -108,13 +109,13 @@ def header(measure: str, what: str) -> str:
     return printed_measure(measure) if what == "ours" else f"{printed_measure(measure)} {what}"
 
 
-def best_of(entries: list[Entry]) -> dict[tuple[str, str], str]:
-    """(test set, measure) → the best number of ours as it is printed, where there are several."""
+def best_of(entries: list[Entry]) -> dict[tuple[str, str], float]:
+    """(test set, measure) → the best number of ours, where there are several."""
     each: dict[tuple[str, str], list[float]] = {}
     for entry in entries:
         if entry.values:
             each.setdefault((entry.line.column, entry.measure), []).append(entry.ours)
-    return {key: number(max(values)) for key, values in each.items() if len(values) > 1}
+    return {key: max(values) for key, values in each.items() if len(values) > 1}
 
 
 def shown(entry: Entry | None, what: str, best: dict) -> tuple[str, bool, float | None]:
@@ -126,7 +127,8 @@ def shown(entry: Entry | None, what: str, best: dict) -> tuple[str, bool, float 
     if not entry.values:
         return "", False, None
     if what == "ours":
-        is_best = number(entry.ours) == best.get((entry.line.column, entry.measure))
+        best_one, digits = best.get((entry.line.column, entry.measure)), digits_of(entry)
+        is_best = best_one is not None and digits(entry.ours) == digits(best_one)
         return ours_in_print(entry), is_best, float(exact(entry.ours))
     difference = entry.verdict.difference
     return difference_in_print(entry.verdict), False, None if difference is None else float(difference)
@@ -134,10 +136,15 @@ def shown(entry: Entry | None, what: str, best: dict) -> tuple[str, bool, float 
 
 def ours_in_print(entry: Entry) -> str:
     """`.712 ± .004 *`: the mean, its deviation over seeds, and whether it is another than the baseline's."""
-    digits = four_decimals if entry.cell and entry.cell.value.as_tuple().exponent < -3 else number
+    digits = digits_of(entry)
     spread = "" if entry.deviation is None else f" ± {digits(entry.deviation)}"
     is_other = entry.p_value is not None and entry.p_value < SIGNIFICANT
     return f"{digits(entry.ours)}{spread}{f' {MARK}' if is_other else ''}"
+
+
+def digits_of(entry: Entry) -> Callable[[float], str]:
+    """How the numbers of a cell are printed: with four decimals where the published one has as many."""
+    return four_decimals if entry.cell and entry.cell.value.as_tuple().exponent < -3 else number
 
 
 def difference_in_print(found: Verdict) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from stillroom.candidates import iter_candidates, run_rows, with_scores
 from stillroom.files import parts_folder, remove_parts
-from stillroom.inference import memory_checked, ranker_at_work
+from stillroom.gpu_memory import memory_checked
+from stillroom.inference import ranker_at_work
 from stillroom.ranker import model_files
 from stillroom.runs import write_run
 from stillroom.scoring import score_pairs_resumably

@@ -1,6 +1,7 @@
 """Scores of (query, passage) pairs, each distinct passage represented once."""
 
 import logging
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -73,6 +74,7 @@ def append_scores(
         for rows in windows(count, model.window, done):
             file.write(score_window(model, queries, passages, query_rows[rows], passage_rows[rows]).data)
             file.flush()
+            os.fsync(file.fileno())  # a machine that fails must not leave zeros
             meter.advance(rows.stop - rows.start)
     meter.finish()
 

@@ -30,8 +30,9 @@ from stillroom.data_parallel import (
 )
 from stillroom.devices import claim_gpus
 from stillroom.dual_encoder import DualEncoder
+from stillroom.gpu_memory import memory_checked
 from stillroom.groups import grouped
-from stillroom.inference import OneText, memory_checked
+from stillroom.inference import OneText
 from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._choice import ranker_loss, with_settings

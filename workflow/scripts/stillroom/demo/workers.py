@@ -4,6 +4,7 @@ own. They are spawned, not forked, and asked through pipes.
 A kind of worker is a module beside this one, with a function `prepare(threads)` and functions that answer.
 """
 
+import logging
 import multiprocessing
 import signal
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import NamedTuple
+
+logger = logging.getLogger(__name__)
 
 SPAWN = multiprocessing.get_context("spawn")
 SECONDS_TO_END = 5.0
@@ -80,4 +83,7 @@ def serve(kind: str, threads: int, connection: Connection) -> None:
             answer = getattr(module, function)(**details)
         except (OSError, RuntimeError, ValueError) as error:
             answer = Failure(str(error))
+        except Exception as error:  # of Java, say: the next query may be answered all the same
+            logger.exception("%s failed", kind)
+            answer = Failure(f"{kind}: {type(error).__name__}: {error}; more is on the terminal.")
         connection.send(answer)

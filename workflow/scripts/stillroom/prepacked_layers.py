@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 
-class PackedLinear(nn.Module):
+class PrepackedLinear(nn.Module):
     """A linear layer that cannot be trained or saved any more."""
 
     def __init__(self, layer: nn.Linear):
@@ -20,14 +20,14 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, "none", [], "")
 
 
-def pack_layers(model: nn.Module) -> None:
+def prepack_layers(model: nn.Module) -> None:
     """Replace the linear layers of a model, those that several of its parts share by one that they share."""
     if not torch.backends.mkldnn.is_available():
         return
-    packed: dict[nn.Linear, PackedLinear] = {}
+    packed: dict[nn.Linear, PrepackedLinear] = {}
     for part in list(model.modules()):
         for name, layer in part.named_children():
             if type(layer) is nn.Linear:
                 if layer not in packed:
-                    packed[layer] = PackedLinear(layer)
+                    packed[layer] = PrepackedLinear(layer)
                 setattr(part, name, packed[layer])
