@@ -236,9 +236,18 @@ def test_a_worker_answers_and_fails_in_sentences_and_ends_when_it_is_closed(tmp_
 
 
 def test_a_worker_that_has_ended_is_told_as_such():
-    worker = Worker("no_such_worker", threads=1)
-    with pytest.raises(RuntimeError, match="the process of no_such_worker has ended"):
+    worker = Worker("lucene", threads=1)
+    worker.process.kill()
+    with pytest.raises(RuntimeError, match="the process of lucene has ended"):
         worker.ask("search")
+    worker.close()
+
+
+def test_a_worker_outlives_a_failure_and_says_what_it_was():
+    worker = Worker("no_such_worker", threads=1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"^no_such_worker: ModuleNotFoundError: .*; more is on the terminal\.$"):
+            worker.ask("search")
     worker.close()
 
 

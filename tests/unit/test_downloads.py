@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from stillroom import downloads
 from stillroom.downloads import CHUNK_BYTES, fetch_file
 
 CONTENT = np.random.default_rng(5).bytes(5 * CHUNK_BYTES - 7)
@@ -106,6 +107,30 @@ def test_a_download_that_breaks_off_is_continued_where_it_stopped(tag, fetch, se
     assert fetch() == CONTENT
     assert server.seen == [(None, 200), (f"bytes={PART}-", 206), (f"bytes={PART + CHUNK_BYTES + 9}-", 206)]
     assert f"broke off at {PART:,} bytes" in caplog.text
+
+
+def test_without_a_name_or_a_checksum_nothing_is_continued(fetch, server):
+    """The file may have changed meanwhile, and nothing would tell."""
+    server.tag, server.answers = None, [PART]
+    assert fetch(md5=None) == CONTENT
+    assert server.seen == [(None, 200), (None, 200)]
+
+
+def test_a_disk_that_is_full_meanwhile_is_one_sentence_and_the_next_run_goes_on(fetch, server, tmp_path, monkeypatch):
+    def fail(file, chunk, url):
+        with open("/dev/full", "wb") as full:
+            write_chunk(full, chunk, url)
+
+    write_chunk = downloads.write_chunk
+    server.answers = [PART]
+    with pytest.raises(ConnectionError):
+        fetch(waits=())
+    monkeypatch.setattr(downloads, "write_chunk", fail)
+    with pytest.raises(OSError, match=r"^http://.*: what has arrived could not be written .*; make room and run again"):
+        fetch()
+    monkeypatch.setattr(downloads, "write_chunk", write_chunk)
+    assert left(tmp_path) == PART
+    assert fetch() == CONTENT
 
 
 def test_a_server_without_parts_sends_the_file_anew(fetch, server):

@@ -109,6 +109,21 @@ def printed(value, digits=3):
     return f"{value:.{digits}f}".removeprefix("0")
 
 
+def test_bold_is_the_best_of_what_is_printed(make, monkeypatch):
+    """Two that differ in the fourth decimal: both are bold with three decimals, one with four."""
+    for place, system in enumerate(("bm25", "cat/rerank")):
+        measures = {name: {"mean": 0.3441 + 0.0003 * place, "by_query": {}} for name in ("nDCG@10", "RR@10")}
+        for each in measures.values():
+            each["by_query"] = dict.fromkeys(QUERY_IDS, each["mean"])
+        monkeypatch.setitem(METRICS, system, {**METRICS[system], "measures": measures})
+    for digits, bold in (("0.300", 2), ("0.3000", 1)):
+        cells = [cell(name, "nDCG@10", digits) for name in ("bm25", "cat")]
+        table = settings(cells=cells, baseline=None, measured=["nDCG@10"])
+        table["rows"] = [line for line in table["rows"] if line["row"] in ("bm25", "cat")]
+        (_, markdown, _, _) = make(table)
+        assert sum("**.344" in part for line in table_of(markdown) for part in line) == bold, markdown
+
+
 def test_ours_stands_beside_the_published_number_with_the_difference_and_a_verdict(make):
     close, far = round(mean("cat/rerank") + 0.002, 3), round(mean("cat/rerank", "RR@10") - 0.1, 3)
     cells = [cell("cat", "nDCG@10", f"{close:.3f}"), cell("cat", "RR@10", f"{far:.3f}"), cell("ance", "RR@10", "0.330")]
