@@ -35,7 +35,7 @@ def test_a_job_asks_for_the_cores_memory_time_and_gpu_of_its_rule(finished):
         for rule in ("train_ranker", "measure")
     )
     assert "CPUs/Task=2 " in training and "NumNodes=1 " in training and "TimeLimit=04:0" in training
-    assert "gpu:1" in training and re.search(r"\bmem=[67]\d\d\dM\b", training)
+    assert "gpu:1" in training and re.search(r"\bmem=5000M\b", training)
     assert "CPUs/Task=1 " in measuring and "gpu" not in measuring
 
 
