@@ -115,11 +115,16 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 
 def printed(row: Row) -> list[str]:
-    return [row.stage, f"{row.ours:.4g}", f"{row.peer:.4g}", row.peer_name, row.unit, f"{row.ratio:.3f}"]
+    return [row.stage, short(row.ours), short(row.peer), row.peer_name, row.unit, f"{row.ratio:.3f}"]
+
+
+def short(value: float) -> str:
+    """Four digits, or all before the point."""
+    return f"{value:.4g}" if value < 1_000 else f"{value:.0f}"
 
 
 def line(row: Row) -> str:
-    return f"{row.stage}: {row.ours:.4g} {row.unit}, {row.peer_name} {row.peer:.4g}, ratio {row.ratio:.2f}"
+    return f"{row.stage}: {short(row.ours)} {row.unit}, {row.peer_name} {short(row.peer)}, ratio {row.ratio:.2f}"
 
 
 def table(rows: list[Row]) -> str:
