@@ -55,7 +55,10 @@ def finished(tmp_path_factory) -> Project:
     for name in ("workflow", "profiles", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", folder)
-    shutil.copy(Path(__file__).parent / "config.yaml", folder / "experiment.yaml")
+    here = Path(__file__).parent
+    shutil.copy(here / "config.yaml", folder / "experiment.yaml")
+    for name in ("tiny_paper.yaml", "numbers.csv"):
+        shutil.copy(here / name, folder)
     project = Project(folder)
     done = project.run("--", "all")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -79,7 +82,7 @@ def test_the_report_has_everything_is_small_and_knows_how_a_number_came_about(fi
     page = (finished.results / "report.html").read_text(encoding="utf-8")
     assert len(page) < 25e6
     assert pd.read_csv(finished.results / "benchmarks/report.tsv", sep="\t")["s"].item() < 20
-    for table in ("main", "by_length", "costs", "search"):
+    for table in ("main", "by_length", "costs", "search", "tiny_paper"):
         assert f'id="table-{table}"' in page
     known = unpacked(re.search(r'id="data-provenance">([^<]*)<', page)[1])
     source = known["sources"][f"{RESULTS}/metrics/dev/tas_b/seed-1/exact.json"]
@@ -129,7 +132,7 @@ def recomputed(project, cell):
 
 def test_numbers_of_tables_are_those_of_their_runs_with_ir_measures_alone(finished):
     cells = []
-    for name in ("main", "by_length", "search"):
+    for name in ("main", "by_length", "search", "tiny_paper"):
         numbers = Numbers()
         numbers.feed((finished.results / f"tables/{name}.html").read_text(encoding="utf-8"))
         assert numbers.cells
