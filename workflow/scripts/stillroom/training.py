@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from stillroom.batch_negatives import batch_negatives
 from stillroom.data_parallel import (
@@ -32,7 +31,7 @@ from stillroom.devices import claim_gpus
 from stillroom.dual_encoder import DualEncoder
 from stillroom.gpu_memory import memory_checked
 from stillroom.groups import grouped
-from stillroom.inference import OneText
+from stillroom.inference import OneText, encoders_of
 from stillroom.learning_rate import parameter_groups, schedule
 from stillroom.log import ProgressMeter
 from stillroom.losses._choice import ranker_loss, with_settings
@@ -417,7 +416,7 @@ def checkpoint_gradients(model: Ranker) -> None:
 
     Chen et al. 2016 (arXiv:1604.06174): less memory for about a third more time, and the same gradients.
     """
-    encoders = [part for part in model.children() if isinstance(part, PreTrainedModel)]
+    encoders = encoders_of(model)
     if not encoders:
         raise ValueError(
             f"training: gradient_checkpointing has no effect on a {model.settings.architecture}; set it to false."
