@@ -202,7 +202,7 @@ MISTAKES = {
     ),
     "a name that is not shipped": (
         {"paper_tables": {"table_2": {}}},
-        "paper_tables.table_2: 'table_2' is not one of beir_published, margin_mse_latency, ",
+        "paper_tables.table_2: 'table_2' is not one of beir_published, dpr_natural_questions, ",
     ),
     "a way that is none": (
         {"paper_tables.table_1.rows.dot.way": "exactly"},
