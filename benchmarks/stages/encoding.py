@@ -1,6 +1,7 @@
 """Encoding beside sentence-transformers, from texts to a file of vectors, and beside the chip's peak.
 
-Both sides read passages.parquet and a model folder. On a GPU ours computes in bfloat16, the peer as it does by default.
+Both sides read passages.parquet and a model folder. On a GPU ours computes in bfloat16 and packs texts, the peer does
+as by default.
 """
 
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-PASSAGES, PRECISION = {"cpu": (2_000, "fp32"), "cuda": (200_000, "bf16")}[DEVICE]
+PASSAGES = {"cpu": 2_000, "cuda": 200_000}[DEVICE]
 
 
 def prepare(folder: Path, scale: float) -> None:
@@ -34,6 +35,7 @@ def tokenize(folder: Path) -> None:
 def encode_tokens(folder: Path) -> float:
     """The seconds of the workflow's step from token ids to a file of vectors."""
     from stillroom.encoding import encode_passages
+    from stillroom.inference import Inference
 
     began = time.perf_counter()
     encode_passages(
@@ -41,7 +43,7 @@ def encode_tokens(folder: Path) -> float:
         tokens_folder=folder / "tokens",
         vectors_path=folder / "ours.vectors",
         threads=torch.get_num_threads(),
-        precision=PRECISION,
+        inference=Inference(**models.INFERENCE[DEVICE]),
         code="",
     )
     return time.perf_counter() - began
@@ -93,11 +95,12 @@ def tokens_read(folder: Path) -> np.ndarray:
 def seconds_of_windows(folder: Path) -> float:
     """The seconds of the forward passes alone, with what is around them: no model is loaded, and nothing written."""
     from stillroom.encoding import encode_window
-    from stillroom.inference import ranker_at_work
+    from stillroom.inference import Inference, ranker_at_work
     from stillroom.scoring import windows
     from stillroom.token_store import open_tokens
 
-    model = ranker_at_work(folder / "model", threads=torch.get_num_threads(), precision=PRECISION)
+    inference = Inference(**models.INFERENCE[DEVICE])
+    model = ranker_at_work(folder / "model", threads=torch.get_num_threads(), inference=inference)
     passages = open_tokens(folder / "tokens")
     began = time.perf_counter()
     for rows in windows(len(passages), model.window):

@@ -42,13 +42,12 @@ def rows_of(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def opened(folder: Path):
     """The ranker, queries and passages."""
-    from stillroom.inference import ranker_at_work
+    from stillroom.inference import Inference, ranker_at_work
     from stillroom.token_store import open_tokens
     from stillroom.tokenization import tokenize_queries
 
-    model = ranker_at_work(
-        folder / "model", threads=torch.get_num_threads(), precision="bf16" if DEVICE == "cuda" else "fp32"
-    )
+    inference = Inference(**models.INFERENCE[DEVICE])
+    model = ranker_at_work(folder / "model", threads=torch.get_num_threads(), inference=inference)
     return model, tokenize_queries(model.tokenizer, folder / "queries.parquet"), open_tokens(folder / "tokens")
 
 

@@ -33,30 +33,34 @@ def encode(collection, make_settings, tmp_path):
         tokens_folder=tmp_path / "tokens",
     )
 
-    def encode(name, before="pass", **changes):
+    def encode(name, before="pass", **inference):
         settings = {
             "model_folder": str(tmp_path / "model"),
             "tokens_folder": str(tmp_path / "tokens"),
             "vectors_path": str(tmp_path / name),
             "threads": 1,
             "code": "",
-            **changes,
         }
-        code = f"import torch; {before}; from stillroom import encoding; encoding.encode_passages(**{settings!r})"
+        code = f"""import torch
+{before}
+from stillroom.encoding import encode_passages
+from stillroom.inference import Inference
+encode_passages(**{settings!r}, inference=Inference(**{inference!r}))"""
         environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
 
     return encode
 
 
+@pytest.mark.parametrize("attention", ["padded", "packed"])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_vectors_of_half_precision_point_the_same_way(precision, encode, tmp_path):
+def test_vectors_of_half_precision_point_the_same_way(precision, attention, encode, tmp_path):
     from stillroom.vectors import open_vectors
 
-    for name in ("fp32", precision):
-        done = encode(name, precision=name)
+    for name, inference in (("exact", {}), ("half", {"precision": precision, "attention": attention})):
+        done = encode(name, **inference)
         assert done.returncode == 0, done.stderr
-    ours, expected = (np.array(open_vectors(tmp_path / name)) for name in (precision, "fp32"))
+    ours, expected = (np.array(open_vectors(tmp_path / name)) for name in ("half", "exact"))
     cosines = (ours * expected).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosines.min() > 0.999
 

@@ -62,6 +62,10 @@ MISTAKES = {
         },
         "length_tables.main: ",
     ),
+    "packed texts in full precision": (
+        {"inference": {"attention": "packed"}},
+        "inference.attention: packed needs half precision; set precision to bf16 or fp16.",
+    ),
 }
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stillroom.batches import are_even, chunks_by_length, even_chunks, pad, side_by_side
+from stillroom.batches import chunks_by_length, even_chunks, pad, side_by_side
 
 
 @pytest.mark.parametrize("chunk_tokens", [1, 50, 64, 500, 10**9])
@@ -81,10 +81,6 @@ def test_a_failure_of_one_chunk_is_raised_and_the_threads_come_back(torch):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
-
-
-def test_texts_are_even_if_they_are_of_one_length():
-    assert are_even([]) and are_even([[1, 2], [3, 4]]) and not are_even([[1, 2], [3]])
 
 
 def test_padding_is_masked_and_the_dtype_of_a_token_store_does_no_harm(torch):

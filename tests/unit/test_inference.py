@@ -51,10 +51,10 @@ def test_layers_that_parts_share_are_prepacked_once(torch):
 
 
 def test_half_precision_without_a_gpu_stops(save_ranker, torch):
-    from stillroom.inference import ranker_at_work
+    from stillroom.inference import Inference, ranker_at_work
 
     with pytest.raises(ValueError, match=r"^inference: precision is fp16, but there is no GPU, .* to fp32\.$"):
-        ranker_at_work(save_ranker(), threads=1, precision="fp16")
+        ranker_at_work(save_ranker(), threads=1, inference=Inference(precision="fp16"))
 
 
 def test_too_little_memory_on_a_gpu_ends_in_one_sentence_that_names_the_setting(

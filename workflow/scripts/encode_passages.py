@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stillroom.encoding import encode_passages
+from stillroom.inference import Inference
 from stillroom.log import start_log
 
 start_log(snakemake.log[0])
@@ -11,7 +12,6 @@ encode_passages(
     tokens_folder=Path(snakemake.input.tokens).parent,
     vectors_path=snakemake.output.vectors,
     threads=snakemake.threads,
-    precision=snakemake.params.precision,
-    gpu_tokens=snakemake.resources.get("gpu_tokens"),
+    inference=Inference(**snakemake.params.inference, gpu_tokens=snakemake.resources.get("gpu_tokens")),
     code=snakemake.params.code,
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stillroom.encoding import encode_queries
+from stillroom.inference import Inference
 from stillroom.log import start_log
 
 start_log(snakemake.log[0])
@@ -11,6 +12,5 @@ encode_queries(
     queries_path=snakemake.input.queries,
     vectors_path=snakemake.output.vectors,
     threads=snakemake.threads,
-    precision=snakemake.params.precision,
-    gpu_tokens=snakemake.resources.get("gpu_tokens"),
+    inference=Inference(**snakemake.params.inference, gpu_tokens=snakemake.resources.get("gpu_tokens")),
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stillroom.encoding import encode_shard
+from stillroom.inference import Inference
 from stillroom.log import start_log
 
 start_log(snakemake.log[0])
@@ -14,7 +15,6 @@ encode_shard(
     shards=snakemake.params.shards,
     stamp_path=snakemake.output.stamp,
     threads=snakemake.threads,
-    precision=snakemake.params.precision,
-    gpu_tokens=snakemake.resources.get("gpu_tokens"),
+    inference=Inference(**snakemake.params.inference, gpu_tokens=snakemake.resources.get("gpu_tokens")),
     code=snakemake.params.code,
 )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stillroom.inference import Inference
 from stillroom.log import start_log
 from stillroom.reranking import rerank
 
@@ -16,7 +17,6 @@ rerank(
     run_path=snakemake.output.run,
     tag=snakemake.wildcards.ranker,
     threads=snakemake.threads,
-    precision=snakemake.params.precision,
-    gpu_tokens=snakemake.resources.get("gpu_tokens"),
+    inference=Inference(**snakemake.params.inference, gpu_tokens=snakemake.resources.get("gpu_tokens")),
     code=snakemake.params.code,
 )

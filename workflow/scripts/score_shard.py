@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stillroom.inference import Inference
 from stillroom.log import start_log
 from stillroom.pair_scores import score_shard
 
@@ -15,7 +16,6 @@ score_shard(
     shard=int(snakemake.wildcards.shard),
     shards=snakemake.params.shards,
     threads=snakemake.threads,
-    precision=snakemake.params.precision,
-    gpu_tokens=snakemake.resources.get("gpu_tokens"),
+    inference=Inference(**snakemake.params.inference, gpu_tokens=snakemake.resources.get("gpu_tokens")),
     code=snakemake.params.code,
 )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stillroom.inference import Inference
 from stillroom.log import start_log
 from stillroom.pair_scores import score_triples
 
@@ -17,7 +18,6 @@ score_triples(
     triples_scores_path=snakemake.output.triples_scores,
     validation_scores_path=snakemake.output.validation_scores,
     threads=snakemake.threads,
-    precision=snakemake.params.precision,
-    gpu_tokens=snakemake.resources.get("gpu_tokens"),
+    inference=Inference(**snakemake.params.inference, gpu_tokens=snakemake.resources.get("gpu_tokens")),
     code=snakemake.params.code,
 )

@@ -91,8 +91,3 @@ def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
     """The array as a tensor there; a GPU fetches it while the CPU goes on."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
-
-def are_even(sequences: Sequence[np.ndarray]) -> bool:
-    """Whether all sequences are of one length."""
-    return len({len(sequence) for sequence in sequences}) <= 1

@@ -76,6 +76,7 @@ def check_config(config: dict, schema_path: str | Path) -> dict:
         check_efficiency_table(config, name, table)
     for name, table in config["search_tables"].items():
         check_search_table(config, name, table)
+    check_inference(config["inference"])
     check_report(config)
     return config
 
@@ -149,6 +150,12 @@ def check_way(config: dict, path: tuple, system: dict, test_sets: list[str]) -> 
             check_retrieves(config, ranker, (*path, "way"), f"found {way!r}, expected {' or '.join(rerankings)}")
     if way in rerankings:
         check_candidates(config, path, way, test_sets)
+
+
+def check_inference(inference: dict) -> None:
+    """Packed texts are computed in half precision."""
+    if (inference["attention"], inference["precision"]) == ("packed", "fp32"):
+        raise config_error(("inference", "attention"), "packed needs half precision; set precision to bf16 or fp16.")
 
 
 def check_table_names(config: dict) -> None:

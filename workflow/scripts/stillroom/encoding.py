@@ -11,7 +11,7 @@ import torch
 
 from stillroom.files import atomic_path, parts_folder, read_json, remove_parts, write_json
 from stillroom.gpu_memory import memory_checked
-from stillroom.inference import NOT_FINITE, OneText, ranker_at_work
+from stillroom.inference import FP32, NOT_FINITE, Inference, OneText, ranker_at_work
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker, model_files
 from stillroom.shards import rows_of_shard
@@ -71,17 +71,16 @@ def encode_rows(
     shards: int,
     threads: int,
     code: str,
-    precision: str = "fp32",
-    gpu_tokens: int | None = None,
+    inference: Inference = FP32,
 ) -> tuple[Path, range]:
     """Encode the rows of a shard into the unfinished file, which has room for all; returns the file and the rows.
 
-    The file lies in a folder named by a digest of the model, the passages, the precision and the `code`.
+    The file lies in a folder named by a digest of the model, the passages, how they are computed, and the `code`.
     """
-    model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
+    model = ranker_at_work(model_folder, threads=threads, inference=inference)
     passages = open_tokens(tokens_folder)
     inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin"]
-    unfinished = parts_folder(vectors_path, inputs, code=code, precision=precision) / Path(vectors_path).name
+    unfinished = parts_folder(vectors_path, inputs, code=code, **inference.facts) / Path(vectors_path).name
     rows = rows_of_shard(len(passages), shard, shards)
     done_path = unfinished.with_name(f"{shard}-of-{shards}.json")
     done = read_json(done_path, default=rows.start) if unfinished.exists() else rows.start
@@ -123,11 +122,10 @@ def encode_queries(
     queries_path: str | Path,
     vectors_path: str | Path,
     threads: int,
-    precision: str = "fp32",
-    gpu_tokens: int | None = None,
+    inference: Inference = FP32,
 ) -> None:
     """Write float32 vectors_QD of a query set as .npy."""
-    model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
+    model = ranker_at_work(model_folder, threads=threads, inference=inference)
     queries = tokenize_queries(model.tokenizer, queries_path)
     shape = (len(queries), model.encoder.config.hidden_size)
     meter = ProgressMeter(total=len(queries), unit="queries encoded")

@@ -1,6 +1,7 @@
 """A trained ranker at work: loaded for scoring or encoding on the machine that there is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from stillroom.devices import claim_gpus
+from stillroom.packed_attention import check_attention, use_packed_attention
 from stillroom.precision import PRECISIONS, check_precision
 from stillroom.prepacked_layers import prepack_layers
 from stillroom.ranker import Ranker, load_ranker
@@ -15,23 +17,40 @@ from stillroom.ranker import Ranker, load_ranker
 NOT_FINITE = "set precision to bf16 or fp32 if it is fp16, else train the ranker again"
 
 
-def ranker_at_work(
-    folder: str | Path, *, threads: int, precision: str = "fp32", gpu_tokens: int | None = None
-) -> Ranker:
-    """The ranker of a folder, on a GPU that no other job uses, or on so many threads of the CPU.
+@dataclass(frozen=True)
+class Inference:
+    """How rankers compute: `precision` (fp32, bf16, fp16) and `attention` (padded, packed) are their encoders'.
 
-    Its encoders compute in `precision` (fp32, bf16, fp16); `gpu_tokens` are computed at a time on a GPU, null takes the
-    default.
+    `gpu_tokens` are computed at a time on a GPU; None takes the default.
     """
+
+    precision: str = "fp32"
+    attention: str = "padded"
+    gpu_tokens: int | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What scores and vectors depend on."""
+        return {"precision": self.precision, "attention": self.attention}
+
+
+FP32 = Inference()
+
+
+def ranker_at_work(folder: str | Path, *, threads: int, inference: Inference = FP32) -> Ranker:
+    """The ranker of a folder, on a GPU that no other job uses, or on so many threads of the CPU."""
     claim_gpus()
     torch.set_num_threads(threads)
     model = load_ranker(folder)
-    check_precision("inference", precision, model.device)
-    model.gpu_tokens = gpu_tokens
-    if model.device.type == "cpu":
-        for encoder in encoders_of(model):
+    check_precision("inference", inference.precision, model.device)
+    check_attention(inference.attention)
+    model.gpu_tokens = inference.gpu_tokens
+    for encoder in encoders_of(model):
+        if model.device.type == "cpu":
             prepack_layers(encoder)
-    return lowered(model, PRECISIONS[precision])
+        elif inference.attention == "packed":
+            use_packed_attention(encoder)
+    return lowered(model, PRECISIONS[inference.precision])
 
 
 def encoders_of(model: Ranker) -> list[PreTrainedModel]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from stillroom.candidates import run_rows
 from stillroom.files import atomic_path, parts_folder, remove_parts
 from stillroom.gpu_memory import memory_checked
-from stillroom.inference import ranker_at_work
+from stillroom.inference import FP32, Inference, ranker_at_work
 from stillroom.ranker import Ranker, model_files
 from stillroom.scoring import SCORES, append_scores, score_pairs_resumably
 from stillroom.shards import rows_of_shard
@@ -38,8 +38,7 @@ def score_triples(
     triples_scores_path: str | Path,
     threads: int,
     code: str,
-    precision: str = "fp32",
-    gpu_tokens: int | None = None,
+    inference: Inference = FP32,
     **candidates: str | Path,
 ) -> None:
     """Write query, passage (row numbers) and score of the triples' distinct pairs, and of the `candidates`.
@@ -47,12 +46,12 @@ def score_triples(
     These are the other paths of `score_candidates`. An interrupted scoring is resumed by the same `code` (a digest)
     from the same inputs.
     """
-    model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
+    model = ranker_at_work(model_folder, threads=threads, inference=inference)
     inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin", queries_path, triples_path]
-    parts = parts_folder(triples_scores_path, inputs, code=code, precision=precision)
+    parts = parts_folder(triples_scores_path, inputs, code=code, **inference.facts)
     keys = distinct_pairs(triples_path)
     score_keys(model, keys, queries_path, tokens_folder, parts / SCORES)
-    score_candidates(model, model_folder, tokens_folder, code=code, precision=precision, **candidates)
+    score_candidates(model, model_folder, tokens_folder, code=code, **inference.facts, **candidates)
     write_pair_scores(triples_scores_path, keys, np.fromfile(parts / SCORES, np.float32))
     remove_parts(triples_scores_path)  # last: what a job that is killed has written is not kept
 
@@ -69,16 +68,15 @@ def score_shard(
     shards: int,
     threads: int,
     code: str,
-    precision: str = "fp32",
-    gpu_tokens: int | None = None,
+    inference: Inference = FP32,
 ) -> None:
     """Write the float32 scores of one of so many shards, counted from 1, of the triples' distinct pairs.
 
     One after the other and nothing else; resumes as `score_triples`.
     """
-    model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
+    model = ranker_at_work(model_folder, threads=threads, inference=inference)
     inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin", queries_path, triples_path]
-    parts = parts_folder(scores_path, inputs, code=code, precision=precision, shards=shards)
+    parts = parts_folder(scores_path, inputs, code=code, **inference.facts, shards=shards)
     keys = distinct_pairs(triples_path)
     rows = rows_of_shard(len(keys), shard, shards)
     score_keys(model, keys[rows.start : rows.stop], queries_path, tokens_folder, parts / SCORES)
@@ -96,8 +94,7 @@ def join_pair_scores(
     triples_scores_path: str | Path,
     threads: int,
     code: str,
-    precision: str = "fp32",
-    gpu_tokens: int | None = None,
+    inference: Inference = FP32,
     **candidates: str | Path,
 ) -> None:
     """As `score_triples`, with the scores of all shards in their order."""
@@ -109,8 +106,8 @@ def join_pair_scores(
             "and run again."
         )
     write_pair_scores(triples_scores_path, keys, scores)
-    model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
-    score_candidates(model, model_folder, tokens_folder, code=code, precision=precision, **candidates)
+    model = ranker_at_work(model_folder, threads=threads, inference=inference)
+    score_candidates(model, model_folder, tokens_folder, code=code, **inference.facts, **candidates)
 
 
 def score_keys(

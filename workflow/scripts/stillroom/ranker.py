@@ -20,7 +20,6 @@ from stillroom.batches import (
     CHUNK_TOKENS,
     USE_TOKENS,
     WINDOW_TEXTS,
-    are_even,
     chunks_by_length,
     even_chunks,
     pad,
@@ -29,6 +28,7 @@ from stillroom.batches import (
 from stillroom.best_device import best_device
 from stillroom.encoders import UNLIMITED, check_safetensors, load_encoder, load_tokenizer
 from stillroom.gradient_caching import represented_twice
+from stillroom.packed_attention import run_encoder
 from stillroom.registry import named
 from stillroom.settings import RankerSettings, ranker_settings, settings_to_dict
 
@@ -133,10 +133,10 @@ class Ranker(nn.Module, ABC):
 
     def hidden_states(self, inputs: Texts, encoder: nn.Module | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """The last layer of an encoder, by default its own, for padded inputs, and its mask: hidden_BLD, mask_BL."""
-        encoder = self.encoder if encoder is None else encoder
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
-        mask = None if are_even(inputs) else mask_BL.long()
-        return encoder(input_ids=ids_BL, attention_mask=mask).last_hidden_state, mask_BL
+        lengths = np.array([len(row) for row in inputs])
+        output = run_encoder(self.encoder if encoder is None else encoder, ids_BL, mask_BL, lengths)
+        return output.last_hidden_state, mask_BL
 
     def kernel_parameters(self) -> list[nn.Parameter]:
         """The similarity's parameters, with the learning rate of kernels: none but for architectures with KERNELS."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from stillroom.candidates import iter_candidates, run_rows, with_scores
 from stillroom.files import parts_folder, remove_parts
 from stillroom.gpu_memory import memory_checked
-from stillroom.inference import ranker_at_work
+from stillroom.inference import FP32, Inference, ranker_at_work
 from stillroom.ranker import model_files
 from stillroom.runs import write_run
 from stillroom.scoring import score_pairs_resumably
@@ -26,21 +26,20 @@ def rerank(
     tag: str,
     threads: int,
     code: str,
-    precision: str = "fp32",
-    gpu_tokens: int | None = None,
+    inference: Inference = FP32,
 ) -> None:
     """Write a TREC run of each query's first `depth` candidates, scored by the ranker.
 
     An interrupted re-ranking is resumed by the same `code` (a digest) from the same inputs. Passages below `depth` are
     left out: a re-ranked run is as long as what was re-ranked.
     """
-    model = ranker_at_work(model_folder, threads=threads, precision=precision, gpu_tokens=gpu_tokens)
+    model = ranker_at_work(model_folder, threads=threads, inference=inference)
     query_rows, passage_rows = run_rows(
         run_path=candidates_path, queries_path=queries_path, passages_path=passages_path, depth=depth
     )
     queries = tokenize_queries(model.tokenizer, queries_path)
     inputs = [*model_files(model_folder), Path(tokens_folder) / "ids.bin", queries_path, candidates_path]
-    parts = parts_folder(run_path, inputs, depth=depth, code=code, precision=precision)
+    parts = parts_folder(run_path, inputs, depth=depth, code=code, **inference.facts)
     passages = open_tokens(tokens_folder)
     scores = score_pairs_resumably(model, queries, passages, query_rows, passage_rows, parts=parts)
     write_run(run_path, with_scores(iter_candidates(candidates_path, depth), scores), tag)

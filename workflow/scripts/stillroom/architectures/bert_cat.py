@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn.functional import dropout, relu
 
-from stillroom.batches import are_even, pad
+from stillroom.batches import pad
 from stillroom.encoder_layers import has_segments
+from stillroom.packed_attention import run_encoder
 from stillroom.pooling import POOLINGS
 from stillroom.ranker import Ranker, Texts
 from stillroom.token_matching import attention_mask, matched, passage_part
@@ -64,10 +65,12 @@ class BertCat(Ranker):
         ids_BL, mask_BL = pad(inputs, self.tokenizer.pad_token_id, self.device)
         in_passage_BL = passage_part(query_lengths, mask_BL)
         segments = {"token_type_ids": in_passage_BL.long()} if has_segments(self.encoder) else {}
-        mask, bias = None, self.settings.cross_attention_bias
-        if bias or not are_even(inputs):
+        if bias := self.settings.cross_attention_bias:
             mask = attention_mask(in_passage_BL, mask_BL, bias, self.encoder.dtype)
-        output = self.encoder(input_ids=ids_BL, attention_mask=mask, **segments)
+            output = self.encoder(input_ids=ids_BL, attention_mask=mask, **segments)
+        else:
+            lengths = np.array([len(row) for row in inputs])
+            output = run_encoder(self.encoder, ids_BL, mask_BL, lengths, **segments)
         with self.in_float32():
             if self.is_matched:
                 scores_B = matched(output.last_hidden_state.float(), in_passage_BL, mask_BL)
