@@ -29,6 +29,7 @@ BLOCKS = {
     "small blocks of both": {"BLOCK_PASSAGES": 7, "BLOCK_QUERIES": 4, "BLOCK_PAIRS": 5},
     "several readings": {"BLOCK_PASSAGES": 50, "BYTES_OF_QUERIES": 3_000},
     "single queries": {"BLOCK_PASSAGES": 100, "BYTES_OF_QUERIES": 1},
+    "runs of passages": {"BLOCK_PASSAGES": 48, "BLOCK_QUERIES": 8, "RUN_PASSAGES": 4},
 }
 
 
@@ -67,6 +68,24 @@ def test_the_best_passages_may_come_last(search):
     order = np.argsort(QUERIES[0] @ PASSAGES.T)  # the best of the first query is in the last block
     _, rows, _ = search(3, passages=PASSAGES[order], queries=QUERIES[:1], **BLOCKS["small blocks of both"])
     assert rows.tolist() == [[229, 228, 227]]
+
+
+@pytest.mark.parametrize("run", [1, 4, 8])
+def test_few_passages_are_selected_from_once_good_ones_are_known(run, search, monkeypatch):
+    from stillroom import exact_search
+
+    promising, sizes = exact_search.promising, []
+
+    def watch(scores, last):
+        found = promising(scores, last)
+        sizes.append(found[0].shape[1])
+        return found
+
+    monkeypatch.setattr(exact_search, "promising", watch)
+    falling = PASSAGES[np.argsort(-(QUERIES[0] @ PASSAGES.T))]
+    _, rows, _ = search(3, passages=falling, queries=QUERIES[:1], BLOCK_PASSAGES=40, RUN_PASSAGES=run)
+    assert rows.tolist() == [[0, 1, 2]]
+    assert sizes == [40, 0, 0, 0, 0, 30 if 30 % run else 0]
 
 
 def test_mapped_vectors_are_searched(search, write_vectors, tmp_path):

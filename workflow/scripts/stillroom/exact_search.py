@@ -3,7 +3,7 @@
 Memory is that of a block of passages and of the queries that one reading of all passages answers, with their best
 passages so far: it does not grow with the collection, nor with the number of queries.
 Shape suffixes: Q = queries, P = passages, B = passages of a block, D = dimensions, K = retrieved passages, N = pairs of
-a query and a passage.
+a query and a passage, C = passages that may be among the best.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ from stillroom.log import ProgressMeter
 
 BLOCK_PASSAGES = 32_768
 BLOCK_QUERIES = 1_024  # of one matrix product
-BLOCK_PAIRS = 4_096  # that are scored again at a time
+RUN_PASSAGES = 64  # neighbours that are looked at together
+BLOCK_PAIRS = 256  # that are scored again at a time: few enough for a core's own cache
 BYTES_OF_QUERIES = 1 << 28  # of what is kept for the queries of one reading
 BYTES_PER_RESULT = 32  # a score and a row on the device, a row, its place in their order and a score beside
 
@@ -57,18 +58,34 @@ def best_rows(
 
 
 def keep_best(scores_QK: torch.Tensor, rows_QK: torch.Tensor, scores_QB: torch.Tensor, first: int) -> None:
-    """Put the passages of a block, from row `first` on, among the best so far, in place; both stay sorted.
-
-    After the first blocks few passages are better than the last of the best, and only so many are sorted.
-    """
-    better = int((scores_QB > scores_QK[:, -1:]).sum(dim=1).max())
-    if not better:
+    """Put the passages of a block, from row `first` on, among the best so far, in place; both stay sorted."""
+    depth = scores_QK.shape[1]
+    scores_QC, rows_QC = promising(scores_QB, scores_QK[:, -1:])
+    if not scores_QC.shape[1]:
         return
-    found, places = scores_QB.topk(min(better, scores_QK.shape[1]))
-    best, order = torch.cat([scores_QK, found], dim=1).topk(scores_QK.shape[1])
-    rows = torch.cat([rows_QK, places + first], dim=1).gather(1, order)
+    found, order = scores_QC.topk(min(depth, scores_QC.shape[1]), sorted=False)
+    rows = torch.cat([rows_QK, rows_QC.gather(1, order) + first], dim=1)
+    best, order = torch.cat([scores_QK, found], dim=1).topk(depth)
     scores_QK.copy_(best)
-    rows_QK.copy_(rows)
+    rows_QK.copy_(rows.gather(1, order))
+
+
+def promising(scores_QB: torch.Tensor, last_Q1: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """scores_QC of all passages of a block that are better than the last of the best, and of others; and their places.
+
+    After the first blocks few are better. The maximum of each run of passages tells where, and finding it takes a
+    fraction of the time of selecting from all.
+    """
+    place_B = torch.arange(scores_QB.shape[1], device=scores_QB.device)
+    if scores_QB.shape[1] % RUN_PASSAGES:
+        return scores_QB, place_B.expand_as(scores_QB)
+    highest_QR = scores_QB.unflatten(1, (-1, RUN_PASSAGES)).amax(dim=2)
+    better = int((highest_QR > last_Q1).sum(dim=1).max())
+    if better > highest_QR.shape[1] // 4:
+        return scores_QB, place_B.expand_as(scores_QB)
+    runs_QC = highest_QR.topk(better, sorted=False).indices
+    places_QCN = runs_QC[:, :, None] * RUN_PASSAGES + place_B[:RUN_PASSAGES]
+    return scores_QB.gather(1, places_QCN.flatten(1)), places_QCN.flatten(1)
 
 
 def products(vectors_PD: np.ndarray, vectors_QD: np.ndarray, rows_QK: np.ndarray) -> np.ndarray:
@@ -79,5 +96,5 @@ def products(vectors_PD: np.ndarray, vectors_QD: np.ndarray, rows_QK: np.ndarray
     for start in range(0, len(order), BLOCK_PAIRS):
         pairs = order[start : start + BLOCK_PAIRS]
         queries, passages = vectors_QD[pairs // rows_QK.shape[1]], vectors_PD[rows_N[pairs]]
-        scores_N[pairs] = np.einsum("nd,nd->n", queries.astype(np.float64), passages.astype(np.float64))
+        scores_N[pairs] = np.vecdot(queries.astype(np.float64), passages.astype(np.float64))
     return scores_N.reshape(rows_QK.shape)
