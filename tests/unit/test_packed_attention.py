@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+FAMILIES = ["bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"]
+
 
 @pytest.fixture
 def kernel(monkeypatch, torch):
@@ -53,7 +55,7 @@ def test_every_ranker_scores_packed_texts_as_padded_ones(variant, make_ranker, t
     assert bool(kernel) is not is_padded
 
 
-@pytest.mark.parametrize("family", ["albert", "bert", "distilbert", "electra", "roberta"])
+@pytest.mark.parametrize("family", ["albert", *FAMILIES])
 @pytest.mark.parametrize("architecture", ["bert_cat", "colbert"])
 def test_every_family_reads_packed_texts_as_padded_ones(
     family, architecture, make_ranker, family_encoder, texts, kernel, torch
@@ -71,8 +73,30 @@ def test_texts_of_one_length_are_left_as_they_are(make_ranker, texts, kernel, to
     assert kernel == []
 
 
-def test_the_kernel_itself_takes_what_it_is_given(torch):
-    """By what it tells compilers of itself, for which there need be no GPU."""
+def test_padding_in_the_midst_of_a_text_is_counted_as_the_encoder_does(make_ranker, family_encoder, kernel, torch):
+    ranker = make_ranker(encoder__weights=str(family_encoder("roberta")))
+    passages = [np.array([5, 0, 7, 8]), np.arange(5, 12)]
+    with torch.inference_mode():
+        expected = ranker.encode_passages(passages)
+        torch.testing.assert_close(packing(ranker).encode_passages(passages), expected, rtol=1e-4, atol=1e-4)
+    assert set(kernel) == {2}
+
+
+@pytest.mark.parametrize(("heads", "is_packed"), [(4, True), (2, True), (8, False)])
+def test_heads_that_the_kernel_cannot_stay_padded(heads, is_packed, torch):
+    """32 dimensions in heads of 8, 16 and 4."""
+    from transformers import BertConfig, BertModel
+
+    from stillroom.packed_attention import PACKED, use_packed_attention
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 32, "vocab_size": 9}
+    encoder = BertModel(BertConfig(**sizes, num_attention_heads=heads))
+    use_packed_attention(encoder)
+    assert (encoder.config._attn_implementation == PACKED) is is_packed
+
+
+def test_the_kernel_itself_has_these_parameters(torch):
+    """Traced, as for a compiler, which needs no GPU."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     from stillroom.packed_attention import packed_attention
@@ -84,10 +108,20 @@ def test_the_kernel_itself_takes_what_it_is_given(torch):
     assert (mixed.shape, mixed.dtype) == ((1, 9, 2, 8), torch.float16)
 
 
-def test_an_old_gpu_ends_in_one_sentence(monkeypatch, torch):
+@pytest.mark.parametrize(
+    ("precision", "device", "needed"),
+    [
+        ("fp16", "cuda", "a GPU of compute capability 8.0 or newer"),
+        ("fp32", "cuda", "bf16 or fp16 on a GPU"),
+        ("bf16", "cpu", "bf16 or fp16 on a GPU"),
+    ],
+)
+def test_a_machine_without_the_kernel_ends_in_one_sentence(precision, device, needed, monkeypatch, torch):
     from stillroom.packed_attention import check_attention
 
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
-    check_attention("padded")
-    with pytest.raises(ValueError, match=r"^inference: attention is packed, .* 8\.0 or newer; set .* to padded\.$"):
-        check_attention("packed")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    check_attention("padded", precision, torch.device(device))
+    with pytest.raises(ValueError) as failure:
+        check_attention("packed", precision, torch.device(device))
+    said = f"inference: attention is packed, which needs {needed}; set attention to padded."
+    assert str(failure.value) == said

@@ -75,6 +75,7 @@ QUERY_SETS = resolve_query_sets(CONFIG)
 DATASETS = datasets_of(CONFIG)
 SAMPLED_CORPORA = [name for name, corpus in CONFIG["corpora"].items() if corpus["sample"]]
 TEACHER_SEED = CONFIG["seeds"][0]  # teachers, clusterings, in-batch teachers, validation candidates
+INFERENCE = stable(CONFIG["inference"])
 TRAINED = [name for name, ranker in CONFIG["rankers"].items() if is_trained(ranker)]
 AVERAGED = [name for name, teacher in CONFIG["teachers"].items() if teacher["average"]]
 UNTRAINED = [name for name, ranker in CONFIG["rankers"].items() if not is_trained(ranker)]

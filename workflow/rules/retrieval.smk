@@ -40,7 +40,7 @@ rule encode_passages:
         mem_mb=gigabytes(8, per_million=0.5),
         runtime=hours(1, per_million=1),
     params:
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("encode_passages", ranker_parts),
     script:
         "../scripts/encode_passages.py"
@@ -67,7 +67,7 @@ rule encode_shard:
     params:
         vectors=str(rules.encode_passages.output.vectors),
         shards=shards_of_corpus,
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("encode_shard", ranker_parts),
     script:
         "../scripts/encode_shard.py"
@@ -93,7 +93,7 @@ rule join_vectors:
         mem_mb=gigabytes(2),
         runtime=hours(1),
     params:
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("join_vectors", ranker_parts),
     script:
         "../scripts/join_vectors.py"
@@ -118,7 +118,7 @@ rule encode_queries:
         mem_mb=gigabytes(6, per_million=0.2),
         runtime=hours(1, per_million=0.1),
     params:
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("encode_queries", ranker_parts),
     script:
         "../scripts/encode_queries.py"
@@ -228,7 +228,7 @@ rule rerank:
         runtime=hours(2, per_million=2),
     params:
         settings=reranking_settings,
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("rerank", ranker_parts),
     script:
         "../scripts/rerank.py"

@@ -51,7 +51,7 @@ rule score_triples:
         mem_mb=gigabytes(6, per_million=1),
         runtime=hours(2, per_million=4),
     params:
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("score_triples", ranker_parts),
     script:
         "../scripts/score_triples.py"
@@ -79,7 +79,7 @@ rule score_shard:
         runtime=hours(2, per_million=4, shards=shards_of_triples),
     params:
         shards=shards_of_triples,
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("score_shard", ranker_parts),
     script:
         "../scripts/score_shard.py"
@@ -113,7 +113,7 @@ rule join_pair_scores:
         mem_mb=gigabytes(4, per_million=0.5),
         runtime=hours(1),
     params:
-        inference=CONFIG["inference"],
+        inference=INFERENCE,
         code=code_of("join_pair_scores", ranker_parts),
     script:
         "../scripts/join_pair_scores.py"

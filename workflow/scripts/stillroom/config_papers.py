@@ -103,7 +103,7 @@ def compared_rows(config: dict, name: str) -> list[Comparison]:
 
 
 def is_whole(config: dict, test_set: str) -> bool:
-    """Whether a test set has all queries of its data set, in all passages: no published number is of some of them."""
+    """Whether a test set has all queries of its data set, in all passages; others are compared by their means only."""
     block = config["test_sets"][test_set]
     return not (block["without"] or block["queries"] or sampled_test_sets(config, [test_set]))
 

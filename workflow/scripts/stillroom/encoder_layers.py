@@ -8,7 +8,8 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.masking_utils import create_bidirectional_mask
 
-# Families whose layers are a plain list, each called with hidden states and a mask: model type → where the list is.
+# Families whose layers are a plain list, each called with hidden states and a mask, and hand on to the attention what
+# else they are given, which `packed_attention` needs: model type → where the list is.
 LAYERS = {
     "bert": "encoder.layer",
     "camembert": "encoder.layer",

@@ -11,7 +11,7 @@ import torch
 
 from stillroom.files import atomic_path, parts_folder, read_json, remove_parts, write_json
 from stillroom.gpu_memory import memory_checked
-from stillroom.inference import FP32, NOT_FINITE, Inference, OneText, ranker_at_work
+from stillroom.inference import DEFAULT, NOT_FINITE, Inference, OneText, ranker_at_work
 from stillroom.log import ProgressMeter
 from stillroom.ranker import Ranker, model_files
 from stillroom.shards import rows_of_shard
@@ -71,7 +71,7 @@ def encode_rows(
     shards: int,
     threads: int,
     code: str,
-    inference: Inference = FP32,
+    inference: Inference = DEFAULT,
 ) -> tuple[Path, range]:
     """Encode the rows of a shard into the unfinished file, which has room for all; returns the file and the rows.
 
@@ -122,7 +122,7 @@ def encode_queries(
     queries_path: str | Path,
     vectors_path: str | Path,
     threads: int,
-    inference: Inference = FP32,
+    inference: Inference = DEFAULT,
 ) -> None:
     """Write float32 vectors_QD of a query set as .npy."""
     model = ranker_at_work(model_folder, threads=threads, inference=inference)

@@ -3,7 +3,7 @@
 Memory is that of a block of passages and of the queries that one reading of all passages answers, with their best
 passages so far: it does not grow with the collection, nor with the number of queries.
 Shape suffixes: Q = queries, P = passages, B = passages of a block, D = dimensions, K = retrieved passages, N = pairs of
-a query and a passage, C = passages that may be among the best.
+a query and a passage, C = passages that may be among the best, R = runs of neighbours, S = passages of a run.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from stillroom.log import ProgressMeter
 BLOCK_PASSAGES = 32_768
 BLOCK_QUERIES = 1_024  # of one matrix product
 RUN_PASSAGES = 64  # neighbours that are looked at together
-BLOCK_PAIRS = 256  # that are scored again at a time: few enough for a core's own cache
+BLOCK_PAIRS = 256  # that are scored again at a time; many more take up to four times as long
 BYTES_OF_QUERIES = 1 << 28  # of what is kept for the queries of one reading
 BYTES_PER_RESULT = 32  # a score and a row on the device, a row, its place in their order and a score beside
 
@@ -71,21 +71,22 @@ def keep_best(scores_QK: torch.Tensor, rows_QK: torch.Tensor, scores_QB: torch.T
 
 
 def promising(scores_QB: torch.Tensor, last_Q1: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """scores_QC of all passages of a block that are better than the last of the best, and of others; and their places.
+    """scores_QC and places_QC of passages of a block, among them all that are better than the last of a query's best.
 
-    After the first blocks few are better. The maximum of each run of passages tells where, and finding it takes a
-    fraction of the time of selecting from all.
+    After the first blocks these are few. The maximum of each run of passages tells where they are, and finding it takes
+    a fraction of the time of selecting from all.
     """
     place_B = torch.arange(scores_QB.shape[1], device=scores_QB.device)
-    if scores_QB.shape[1] % RUN_PASSAGES:
-        return scores_QB, place_B.expand_as(scores_QB)
+    everything = scores_QB, place_B.expand_as(scores_QB)
+    if scores_QB.shape[1] % RUN_PASSAGES:  # only the last block, or the only one
+        return everything
     highest_QR = scores_QB.unflatten(1, (-1, RUN_PASSAGES)).amax(dim=2)
     better = int((highest_QR > last_Q1).sum(dim=1).max())
-    if better > highest_QR.shape[1] // 4:
-        return scores_QB, place_B.expand_as(scores_QB)
-    runs_QC = highest_QR.topk(better, sorted=False).indices
-    places_QCN = runs_QC[:, :, None] * RUN_PASSAGES + place_B[:RUN_PASSAGES]
-    return scores_QB.gather(1, places_QCN.flatten(1)), places_QCN.flatten(1)
+    if better > highest_QR.shape[1] // 4:  # their scores and places would take much memory, and gain little
+        return everything
+    runs_QR = highest_QR.topk(better, sorted=False).indices
+    places_QRS = runs_QR[:, :, None] * RUN_PASSAGES + place_B[:RUN_PASSAGES]
+    return scores_QB.gather(1, places_QRS.flatten(1)), places_QRS.flatten(1)
 
 
 def products(vectors_PD: np.ndarray, vectors_QD: np.ndarray, rows_QK: np.ndarray) -> np.ndarray:

@@ -34,16 +34,16 @@ class Inference:
         return {"precision": self.precision, "attention": self.attention}
 
 
-FP32 = Inference()
+DEFAULT = Inference()
 
 
-def ranker_at_work(folder: str | Path, *, threads: int, inference: Inference = FP32) -> Ranker:
+def ranker_at_work(folder: str | Path, *, threads: int, inference: Inference = DEFAULT) -> Ranker:
     """The ranker of a folder, on a GPU that no other job uses, or on so many threads of the CPU."""
     claim_gpus()
     torch.set_num_threads(threads)
     model = load_ranker(folder)
     check_precision("inference", inference.precision, model.device)
-    check_attention(inference.attention)
+    check_attention(inference.attention, inference.precision, model.device)
     model.gpu_tokens = inference.gpu_tokens
     for encoder in encoders_of(model):
         if model.device.type == "cpu":
@@ -73,5 +73,5 @@ class OneText:
         self.text = np.zeros(tokens, np.int64)
 
     def take(self, rows: Sequence[int]) -> list[np.ndarray]:
-        """The text, as often as there are rows."""
-        return [self.text] * len(rows)
+        """The text, as often as there are rows; the first a token shorter: texts of one length need the least."""
+        return [self.text[: -1 if place == 0 else None] for place in range(len(rows))]

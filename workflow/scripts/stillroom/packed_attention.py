@@ -13,15 +13,20 @@ from transformers.masking_utils import sdpa_mask
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from stillroom.batches import to_device
-from stillroom.encoder_layers import LAYERS, first_position
+from stillroom.encoder_layers import LAYERS
 
 PACKED = "stillroom_packed"  # among transformers' names
 CAPABILITY = (8, 0)
+HEAD_MULTIPLE, LARGEST_HEAD = 8, 256  # dimensions of a head that the kernel can
 
 
-def check_attention(attention: str) -> None:
-    """Packed attention needs a GPU of a kind that has the kernel."""
-    if attention == "packed" and torch.cuda.get_device_capability() < CAPABILITY:
+def check_attention(attention: str, precision: str, device: torch.device) -> None:
+    """Packed attention needs half precision on a GPU of a kind that has the kernel."""
+    if attention != "packed":
+        return
+    if precision == "fp32" or device.type != "cuda":
+        raise ValueError("inference: attention is packed, which needs bf16 or fp16 on a GPU; set attention to padded.")
+    if torch.cuda.get_device_capability(device) < CAPABILITY:
         needed = ".".join(map(str, CAPABILITY))
         raise ValueError(
             f"inference: attention is packed, which needs a GPU of compute capability {needed} or newer; "
@@ -30,8 +35,11 @@ def check_attention(attention: str) -> None:
 
 
 def use_packed_attention(encoder: PreTrainedModel) -> None:
-    """Let `run_encoder` pack the texts of an encoder; families other than those of `LAYERS` stay padded."""
-    if encoder.config.model_type in LAYERS:
+    """Let `run_encoder` pack the texts of an encoder; other families than `LAYERS`, and other heads, stay padded."""
+    head = encoder.config.hidden_size // encoder.config.num_attention_heads
+    if encoder.config.model_type in LAYERS and head % HEAD_MULTIPLE == 0 and head <= LARGEST_HEAD:
+        AttentionInterface.register(PACKED, packed_attention)
+        AttentionMaskInterface.register(PACKED, sdpa_mask)
         encoder.set_attn_implementation(PACKED)
 
 
@@ -52,18 +60,24 @@ def run_packed(
     """As `run_encoder`; the vectors of padding are zeros."""
     is_token_BL = np.arange(ids_BL.shape[1]) < lengths[:, None]
     place_T = to_device(np.flatnonzero(is_token_BL), ids_BL.device)
-    position_T = to_device(np.nonzero(is_token_BL)[1] + first_position(encoder), ids_BL.device)
-    start_B = to_device(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), ids_BL.device)
-    packed = {name: tensor_BL.flatten()[place_T][None] for name, tensor_BL in {"input_ids": ids_BL, **segments}.items()}
-    hidden_TD = encoder(
-        **packed, position_ids=position_T[None], text_starts=start_B, longest=int(lengths.max())
-    ).last_hidden_state[0]
-    hidden_BLD = hidden_TD.new_zeros(ids_BL.numel(), hidden_TD.shape[1]).index_copy(0, place_T, hidden_TD)
-    hidden_BLD = hidden_BLD.view(*ids_BL.shape, -1)
+    starts = to_device(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), ids_BL.device)
+    inputs = {"input_ids": ids_BL, "position_ids": positions(encoder, ids_BL), **segments}
+    packed = {name: tensor_BL.flatten()[place_T][None] for name, tensor_BL in inputs.items()}
+    hidden_TD = encoder(**packed, text_starts=starts, longest=int(lengths.max())).last_hidden_state[0]
+    hidden_BLD = hidden_TD.new_zeros(*ids_BL.shape, hidden_TD.shape[1])
+    hidden_BLD.flatten(0, 1)[place_T] = hidden_TD
     pooler = getattr(encoder, "pooler", None)
     return BaseModelOutputWithPooling(
         last_hidden_state=hidden_BLD, pooler_output=None if pooler is None else pooler(hidden_BLD)
     )
+
+
+def positions(encoder: PreTrainedModel, ids_BL: torch.Tensor) -> torch.Tensor:
+    """position_BL as the encoder itself counts them; RoBERTa's kin leave out padding, in the midst of texts too."""
+    embeddings = encoder.embeddings
+    if hasattr(embeddings, "create_position_ids_from_input_ids"):
+        return embeddings.create_position_ids_from_input_ids(ids_BL, embeddings.padding_idx)
+    return torch.arange(ids_BL.shape[1], device=ids_BL.device).expand_as(ids_BL)
 
 
 def packed_attention(
@@ -87,7 +101,3 @@ def packed_attention(
     query_THD, key_THD, value_THD = (part[0].transpose(0, 1) for part in (query_BHLD, key_BHLD, value_BHLD))
     mixed_THD = varlen_attn(query_THD, key_THD, value_THD, text_starts, text_starts, longest, longest, scale=scaling)
     return mixed_THD[None], None
-
-
-AttentionInterface.register(PACKED, packed_attention)
-AttentionMaskInterface.register(PACKED, sdpa_mask)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from stillroom.candidates import run_rows
 from stillroom.files import atomic_path, parts_folder, remove_parts
 from stillroom.gpu_memory import memory_checked
-from stillroom.inference import FP32, Inference, ranker_at_work
+from stillroom.inference import DEFAULT, Inference, ranker_at_work
 from stillroom.ranker import Ranker, model_files
 from stillroom.scoring import SCORES, append_scores, score_pairs_resumably
 from stillroom.shards import rows_of_shard
@@ -38,7 +38,7 @@ def score_triples(
     triples_scores_path: str | Path,
     threads: int,
     code: str,
-    inference: Inference = FP32,
+    inference: Inference = DEFAULT,
     **candidates: str | Path,
 ) -> None:
     """Write query, passage (row numbers) and score of the triples' distinct pairs, and of the `candidates`.
@@ -68,7 +68,7 @@ def score_shard(
     shards: int,
     threads: int,
     code: str,
-    inference: Inference = FP32,
+    inference: Inference = DEFAULT,
 ) -> None:
     """Write the float32 scores of one of so many shards, counted from 1, of the triples' distinct pairs.
 
@@ -94,7 +94,7 @@ def join_pair_scores(
     triples_scores_path: str | Path,
     threads: int,
     code: str,
-    inference: Inference = FP32,
+    inference: Inference = DEFAULT,
     **candidates: str | Path,
 ) -> None:
     """As `score_triples`, with the scores of all shards in their order."""

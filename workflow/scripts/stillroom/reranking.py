@@ -5,7 +5,7 @@ from pathlib import Path
 from stillroom.candidates import iter_candidates, run_rows, with_scores
 from stillroom.files import parts_folder, remove_parts
 from stillroom.gpu_memory import memory_checked
-from stillroom.inference import FP32, Inference, ranker_at_work
+from stillroom.inference import DEFAULT, Inference, ranker_at_work
 from stillroom.ranker import model_files
 from stillroom.runs import write_run
 from stillroom.scoring import score_pairs_resumably
@@ -26,7 +26,7 @@ def rerank(
     tag: str,
     threads: int,
     code: str,
-    inference: Inference = FP32,
+    inference: Inference = DEFAULT,
 ) -> None:
     """Write a TREC run of each query's first `depth` candidates, scored by the ranker.
 
