@@ -257,18 +257,6 @@ def test_dev_49k_waits_for_the_validation_queries_that_it_leaves_out(project):
     assert sorted(downloads) == [("msmarco-passage", "raw"), *((name, "queries") for name in queries)]
 
 
-def test_published_rankers_are_measured_on_all_of_dev_49k_where_it_is_named(project):
-    """As many queries as the model cards say: which ones stop trainings here does not concern published rankers."""
-    config = "published={test_sets: [dev, dl19, dl20, dev_49k_whole]}"
-    plan = project.plan("--configfile", "experiments/msmarco.yaml", "--config", config, "--", "reproduce_published")
-    reranked = {job["ranker"] for job in plan.wildcards("rerank") if job["test_set"] == "dev_49k_whole"}
-    assert reranked == {f"published_{name}" for name in ("bert_cat", "bert_dot", "colbert", "prettr")}
-    with open(project.folder / "workflow/published/model_cards.csv") as file:
-        cards = [card for card in csv.DictReader(file) if card["test_set"] == "msmarco-passage/dev/judged"]
-    expected = project.config("experiments/msmarco.yaml")["test_sets"]["dev_49k_whole"]["expected"]
-    assert {card["queries"] for card in cards} == {"", str(expected["queries"])}
-
-
 def test_a_sample_is_chosen_before_the_collection_is_read(project):
     target = "results/msmarco_rehearsal/corpora/msmarco/passages.parquet"
     plan = project.plan("--configfile", "experiments/msmarco_rehearsal.yaml", "--", target)
